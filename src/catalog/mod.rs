@@ -1,0 +1,10 @@
+//! What refarch knows without being told: roles and stacks, reference architectures. Embedded in the binary.
+
+pub mod role;
+pub mod stack;
+
+pub use role::{
+    Check, CommandSpec, CountRule, DirectorySpec, FileSpec, LinkSpec, Phase, PortSpec, ProbeSpec, Protocol, Reach,
+    Role, Rolling, SecretSpec, ServiceSpec, SettingSpec, StatusSpec,
+};
+pub use stack::{PathCheck, StackSpec, SummaryLine};

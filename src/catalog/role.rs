@@ -1,0 +1,415 @@
+//! The format of `roles/<stack>/<role>/role.yaml`: everything that refarch knows about a role.
+//!
+//! Plan, firewall, run order, rolling changes, scale-in, destroy and the documentation all read these
+//! values; nothing about a particular role is written in Rust.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One role of a stack, as its `role.yaml` says.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// What the role is for, one line.
+    pub summary: String,
+    /// Roles that every node of this role carries as well; their stages run before this one, in this order.
+    #[serde(default)]
+    pub with: Vec<String>,
+    /// The role is left out of an environment in which no node has one of these roles.
+    #[serde(default)]
+    pub only_with: Vec<String>,
+    /// The role is left out of a node that has one of these roles itself (a Consul server needs no agent).
+    #[serde(default)]
+    pub unless_node_has: Vec<String>,
+    /// Roles whose stages must be done on every node before this role's stage starts anywhere.
+    #[serde(default)]
+    pub after: Vec<String>,
+    /// How many nodes the role may have.
+    #[serde(default)]
+    pub count: CountRule,
+    /// Losing a node of this role loses data: destroying it needs consent by name.
+    #[serde(default)]
+    pub data_bearing: bool,
+    /// How a change reaches nodes that serve already.
+    #[serde(default)]
+    pub rolling: Rolling,
+    /// Distribution packages.
+    #[serde(default)]
+    pub packages: Vec<String>,
+    /// Directories, made in this order.
+    #[serde(default)]
+    pub directories: Vec<DirectorySpec>,
+    /// Files, each rendered from a template or copied.
+    #[serde(default)]
+    pub files: Vec<FileSpec>,
+    /// Symbolic links.
+    #[serde(default)]
+    pub links: Vec<LinkSpec>,
+    /// Paths that must not exist.
+    #[serde(default)]
+    pub absent: Vec<String>,
+    /// Guarded commands.
+    #[serde(default)]
+    pub commands: Vec<CommandSpec>,
+    /// systemd services.
+    #[serde(default)]
+    pub services: Vec<ServiceSpec>,
+    /// What must be true at the end of the stage; asked again and again until it is, or the deadline passes.
+    #[serde(default)]
+    pub ready: Vec<ProbeSpec>,
+    /// Ports the role listens on, and who may reach them.
+    #[serde(default)]
+    pub ports: Vec<PortSpec>,
+    /// Secrets the role uses. The same name in two roles is the same secret.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, SecretSpec>,
+    /// What an environment file may set under `settings.<role>`.
+    #[serde(default)]
+    pub settings: BTreeMap<String, SettingSpec>,
+    /// Facts shown by `status`: a name and a shell command whose first line of output is the value.
+    #[serde(default)]
+    pub status: Vec<StatusSpec>,
+    /// Shell command that succeeds on the node that leads (PostgreSQL's leader, Redis' primary) and fails elsewhere.
+    #[serde(default)]
+    pub leader: Option<String>,
+}
+
+/// Which node counts a role accepts.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CountRule {
+    /// Fewest nodes.
+    pub min: u32,
+    /// Most nodes, if there is a limit.
+    pub max: Option<u32>,
+    /// The nodes vote: the count must be odd.
+    pub odd: bool,
+    /// Why, for the error message.
+    pub because: Option<String>,
+}
+
+impl Default for CountRule {
+    fn default() -> Self {
+        Self { min: 0, max: None, odd: false, because: None }
+    }
+}
+
+/// How a change is rolled over nodes that serve already.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rolling {
+    /// Nodes that may be changed at the same time; 0 means all.
+    pub max_unavailable: u32,
+    /// The node for which `leader` succeeds is changed last.
+    pub leader_last: bool,
+}
+
+/// A directory.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DirectorySpec {
+    /// Absolute path; a template.
+    pub path: String,
+    /// Octal mode, as a string: `"0755"`.
+    #[serde(default = "default_directory_mode")]
+    pub mode: String,
+    /// Owner.
+    #[serde(default = "root")]
+    pub owner: String,
+    /// Group.
+    #[serde(default = "root")]
+    pub group: String,
+    /// Template expression; false leaves the directory out.
+    #[serde(default)]
+    pub when: Option<String>,
+}
+
+/// A file with its whole content.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileSpec {
+    /// Absolute path on the node; a template.
+    pub path: String,
+    /// Template below the role's `templates/`, rendered with the node's facts.
+    #[serde(default)]
+    pub template: Option<String>,
+    /// File below the role's `files/`, copied as it is.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// Octal mode, as a string: `"0644"`.
+    #[serde(default = "default_file_mode")]
+    pub mode: String,
+    /// Owner.
+    #[serde(default = "root")]
+    pub owner: String,
+    /// Group.
+    #[serde(default = "root")]
+    pub group: String,
+    /// The content holds a secret: never shown in a diff. Set by refarch itself where a template used one.
+    #[serde(default)]
+    pub secret: bool,
+    /// Write the file only where there is none: something on the node changes it later.
+    #[serde(default)]
+    pub initial: bool,
+    /// Template expression; false leaves the file out.
+    #[serde(default)]
+    pub when: Option<String>,
+}
+
+/// A symbolic link.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkSpec {
+    /// Absolute path of the link.
+    pub path: String,
+    /// What it points to.
+    pub target: String,
+    /// Template expression; false leaves the link out.
+    #[serde(default)]
+    pub when: Option<String>,
+}
+
+/// A command that runs only when its guard says so.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandSpec {
+    /// What the command achieves, a few words.
+    pub name: String,
+    /// POSIX shell; a template. Secrets must come from files, never from here.
+    pub run: String,
+    /// POSIX shell; a template. Success means that there is nothing to do.
+    pub unless: String,
+    /// Before the role's services are started, or after its `ready` probes hold.
+    #[serde(default)]
+    pub phase: Phase,
+    /// Seconds the command may take.
+    #[serde(default = "default_command_deadline")]
+    pub deadline: u32,
+    /// Template expression; false leaves the command out.
+    #[serde(default)]
+    pub when: Option<String>,
+}
+
+/// When in a stage a command runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// After files, before services.
+    #[default]
+    Before,
+    /// After services and `ready`.
+    After,
+}
+
+/// A systemd service that is enabled and running.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceSpec {
+    /// Unit name without `.service`, or with its suffix for other kinds.
+    pub name: String,
+    /// Files of this role (or of roles before it on the node) whose change restarts the service.
+    #[serde(default)]
+    pub restart_on: Vec<String>,
+    /// Files whose change only reloads it.
+    #[serde(default)]
+    pub reload_on: Vec<String>,
+    /// Shell command that checks the new configuration before a restart or reload; failure leaves the
+    /// running service alone.
+    #[serde(default)]
+    pub validate: Option<String>,
+    /// Template expression; false leaves the service out.
+    #[serde(default)]
+    pub when: Option<String>,
+}
+
+/// A question asked on the node, in shell, that succeeds when the answer is good.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeSpec {
+    /// What is true when the probe succeeds, for example `a leader is elected`.
+    pub name: String,
+    /// POSIX shell; a template.
+    pub run: String,
+    /// Seconds until the stage fails when it never succeeds.
+    #[serde(default = "default_probe_deadline")]
+    pub deadline: u32,
+    /// What an administrator should look at when it never does.
+    #[serde(default)]
+    pub hint: Option<String>,
+    /// Template expression; false leaves the probe out.
+    #[serde(default)]
+    pub when: Option<String>,
+}
+
+/// A port the role listens on.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PortSpec {
+    /// Name, unique in the role.
+    pub name: String,
+    /// TCP port.
+    pub port: u16,
+    /// What is spoken on it.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Who may reach it.
+    pub from: Vec<Reach>,
+    /// How a balancer in front asks whether a server is good. Absent: a TCP connection.
+    #[serde(default)]
+    pub check: Option<Check>,
+    /// UDP on the same number too (Consul's gossip).
+    #[serde(default)]
+    pub udp: bool,
+    /// Template expression over the environment's facts; false closes the port.
+    #[serde(default)]
+    pub when: Option<String>,
+}
+
+/// Protocol of a port.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// Anything else.
+    #[default]
+    Tcp,
+    /// HTTP.
+    Http,
+    /// HTTP inside TLS.
+    Https,
+    /// PostgreSQL's protocol, also spoken by PgBouncer.
+    Postgres,
+    /// Redis' protocol, also spoken by Sentinel.
+    Redis,
+    /// git's own protocol.
+    Git,
+    /// Secure shell.
+    Ssh,
+    /// Consul's gossip.
+    Gossip,
+    /// gRPC.
+    Grpc,
+    /// A Prometheus exporter.
+    Metrics,
+}
+
+/// Someone who may reach a port.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reach {
+    /// A role, or `users` (outside the environment), or `all` (every node).
+    pub role: String,
+    /// Balancer role in between, where the environment has one; else the way is direct.
+    #[serde(default)]
+    pub through: Option<String>,
+    /// Port on the balancer, where it differs.
+    #[serde(default)]
+    pub listen: Option<u16>,
+    /// Only where the environment has no node of this role.
+    #[serde(default)]
+    pub unless: Option<String>,
+}
+
+/// How a balancer asks whether a server is good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Check {
+    /// A TCP connection.
+    Tcp {},
+    /// An HTTP request that must be answered with 200.
+    Http {
+        /// Port, where it is not the served one (Patroni's REST interface beside PostgreSQL).
+        #[serde(default)]
+        port: Option<u16>,
+        /// Path.
+        path: String,
+    },
+    /// PostgreSQL's start-up packet as this user.
+    Postgres {
+        /// User name.
+        user: String,
+    },
+}
+
+/// How a secret is made when the environment has none yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum SecretSpec {
+    /// Letters and digits.
+    Password {
+        /// Characters.
+        #[serde(default = "default_password_length")]
+        length: usize,
+    },
+    /// Random bytes as base64.
+    Base64 {
+        /// Bytes.
+        bytes: usize,
+    },
+    /// Random bytes as lower-case hexadecimal.
+    Hex {
+        /// Bytes.
+        bytes: usize,
+    },
+    /// The environment's own certificate authority. `secret('x')` is the certificate and the key, each in PEM:
+    /// `secrets.x.certificate`, `secrets.x.key`.
+    Authority {
+        /// Common name.
+        common_name: String,
+    },
+    /// A certificate signed by an authority, for these names (templates).
+    Certificate {
+        /// Name of the authority's secret.
+        authority: String,
+        /// DNS names and addresses; the first is the common name.
+        names: Vec<String>,
+    },
+}
+
+/// A setting that an environment file may give a role.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettingSpec {
+    /// What it does, with its unit.
+    pub summary: String,
+    /// Its default; the type of the default is the type of the setting.
+    pub default: serde_json::Value,
+    /// Smallest number.
+    #[serde(default)]
+    pub min: Option<i64>,
+    /// Largest number.
+    #[serde(default)]
+    pub max: Option<i64>,
+    /// The values allowed.
+    #[serde(default)]
+    pub one_of: Vec<serde_json::Value>,
+}
+
+/// A fact shown by `status`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusSpec {
+    /// Name: `state` (leader, replica), `version`, or another.
+    pub name: String,
+    /// POSIX shell; a template. The first line of its output is the value.
+    pub run: String,
+}
+
+fn root() -> String {
+    "root".to_owned()
+}
+fn default_directory_mode() -> String {
+    "0755".to_owned()
+}
+fn default_file_mode() -> String {
+    "0644".to_owned()
+}
+fn default_command_deadline() -> u32 {
+    120
+}
+fn default_probe_deadline() -> u32 {
+    60
+}
+fn default_password_length() -> usize {
+    32
+}

@@ -1,0 +1,80 @@
+//! The format of `roles/<stack>/stack.yaml`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A set of roles that belong together.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StackSpec {
+    /// What the stack is, one line.
+    pub summary: String,
+    /// Role that every node carries first.
+    pub base: String,
+    /// Roles of the reference architectures that this stack leaves out, each with the reason.
+    #[serde(default)]
+    pub omits: BTreeMap<String, String>,
+    /// What an application reaches under a fixed name: the first port (`role.port`) that the environment has.
+    #[serde(default)]
+    pub services: BTreeMap<String, Vec<String>>,
+    /// Whole-path checks of `verify`.
+    #[serde(default)]
+    pub checks: Vec<PathCheck>,
+    /// Ready-to-show facts at the end of `apply`: a name and a template.
+    #[serde(default)]
+    pub summary_lines: Vec<SummaryLine>,
+}
+
+/// A check of a whole path, run on a node of the environment.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PathCheck {
+    /// Short name, unique.
+    pub name: String,
+    /// What is proven, in one sentence.
+    pub proves: String,
+    /// Role on whose first node the check runs (the first of these that the environment has).
+    pub on: Vec<String>,
+    /// Run on every node of the role instead of the first one.
+    #[serde(default)]
+    pub every: bool,
+    /// Template below the stack's `checks/`: a POSIX shell script; success is exit code 0; its last line of
+    /// output is shown as what was found. It is sent on standard input, so it may hold secrets.
+    pub script: String,
+    /// How many times in a row it must hold.
+    #[serde(default = "default_samples")]
+    pub samples: u32,
+    /// Milliseconds between two samples.
+    #[serde(default = "default_interval")]
+    pub interval_ms: u64,
+    /// Seconds that all of it may take. Until then a failed sample starts the row anew.
+    #[serde(default = "default_deadline")]
+    pub deadline: u32,
+    /// What to look at when it fails.
+    #[serde(default)]
+    pub hint: Option<String>,
+    /// Template expression over the environment's facts; false leaves the check out.
+    #[serde(default)]
+    pub when: Option<String>,
+}
+
+/// A line of the summary at the end of `apply`.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SummaryLine {
+    /// Left column.
+    pub name: String,
+    /// Right column, a template over the environment's facts.
+    pub value: String,
+}
+
+fn default_samples() -> u32 {
+    3
+}
+fn default_interval() -> u64 {
+    300
+}
+fn default_deadline() -> u32 {
+    60
+}

@@ -1,0 +1,136 @@
+//! What a stage wants of a node, ready to be compiled to a program.
+
+use serde::{Deserialize, Serialize};
+
+/// One role's work on one node: everything rendered, nothing left to decide.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// Node.
+    pub node: String,
+    /// Role.
+    pub role: String,
+    /// What to assert, in order.
+    pub resources: Vec<Item>,
+}
+
+/// A resource with its identity inside the stage.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Identity, stable between runs: `file /etc/hosts`, `service patroni`, `packages`.
+    pub id: String,
+    /// What is wanted.
+    pub want: Want,
+}
+
+/// What is wanted of one thing on a node.
+#[derive(Debug, Clone)]
+pub enum Want {
+    /// Packages installed.
+    Packages {
+        /// Names.
+        names: Vec<String>,
+    },
+    /// A directory.
+    Directory {
+        /// Path.
+        path: String,
+        /// Octal mode without leading zero padding beyond four digits: `0755`.
+        mode: String,
+        /// Owner.
+        owner: String,
+        /// Group.
+        group: String,
+    },
+    /// A file with exactly this content.
+    File {
+        /// Path.
+        path: String,
+        /// Content.
+        content: Vec<u8>,
+        /// Mode.
+        mode: String,
+        /// Owner.
+        owner: String,
+        /// Group.
+        group: String,
+        /// Never show the content.
+        secret: bool,
+        /// Only where there is none.
+        initial: bool,
+    },
+    /// A symbolic link.
+    Link {
+        /// Path.
+        path: String,
+        /// Target.
+        target: String,
+    },
+    /// Nothing at this path.
+    Absent {
+        /// Path.
+        path: String,
+    },
+    /// A guarded command.
+    Command {
+        /// What it achieves.
+        name: String,
+        /// Shell text.
+        run: String,
+        /// Guard: success means done already.
+        unless: String,
+        /// Seconds.
+        deadline: u32,
+    },
+    /// A service enabled and running with its present configuration.
+    Service {
+        /// Unit.
+        name: String,
+        /// Paths whose change restarts it.
+        restart_on: Vec<String>,
+        /// Paths whose change reloads it.
+        reload_on: Vec<String>,
+        /// Check of the configuration before either.
+        validate: Option<String>,
+        /// SHA-256 over the contents that the service should be running with: compared with what was recorded
+        /// when refarch started it last, so that an interrupted run is noticed.
+        stamp: String,
+    },
+    /// A probe that must hold.
+    Ready {
+        /// What is true when it holds.
+        name: String,
+        /// Shell text.
+        run: String,
+        /// Seconds until giving up.
+        deadline: u32,
+        /// What to look at.
+        hint: Option<String>,
+    },
+}
+
+/// What the node said about one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemResult {
+    /// Identity inside the stage.
+    pub id: String,
+    /// Outcome.
+    pub outcome: Outcome,
+    /// What differs or was done, a few words: `content`, `mode 0644 -> 0600`, `started`.
+    pub detail: String,
+    /// Check mode, a file that is not secret and differs: what is there now. Absent where there is no file.
+    pub present: Option<String>,
+}
+
+/// Outcome for one resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// As wanted already.
+    Ok,
+    /// Changed now (apply), or would be changed (check).
+    Changed,
+    /// Could not be made as wanted.
+    Failed,
+    /// Not tried, because something before it failed.
+    Skipped,
+}

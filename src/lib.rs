@@ -1,0 +1,10 @@
+//! `refarch`: one environment file becomes a running, verified, highly available reference architecture.
+//!
+//! `docs/design/architecture.md` tells how the modules work together and what none of them may do.
+
+pub mod catalog;
+pub mod configure;
+pub mod event;
+pub mod provider;
+pub mod remote;
+pub mod topology;
