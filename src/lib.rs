@@ -4,6 +4,8 @@
 
 pub mod catalog;
 pub mod configure;
+pub mod diagnostic;
+pub mod environment;
 pub mod event;
 pub mod provider;
 pub mod remote;
