@@ -7,6 +7,8 @@ pub mod configure;
 pub mod diagnostic;
 pub mod environment;
 pub mod event;
+pub mod exit;
+pub mod plan;
 pub mod provider;
 pub mod remote;
 pub mod topology;

@@ -1,0 +1,9 @@
+//! What has to be done, as a value: printed, saved, compared, and run without further decisions.
+
+pub mod file;
+pub mod model;
+
+pub use model::{Action, Counts, ItemChange, Plan, PlanError, Risk, Step, StepId, Unreachable, Verb};
+
+#[cfg(test)]
+mod tests;
