@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{Action, ItemChange, Plan, Risk, Step, StepId, Verb};
+use super::model::{Action, ItemChange, Plan, Risk, Step, StepId, Unreachable, Verb};
 use crate::{
     catalog::Role,
     configure::{ItemResult, Outcome, Stage, Want, diff},
@@ -31,7 +31,7 @@ pub struct Input<'a> {
 #[must_use]
 pub fn apply(input: &Input<'_>) -> Plan {
     let mut steps = Vec::new();
-    let mut notes = input.notes.to_vec();
+    let mut unreachable = Vec::new();
     let mut removals = Vec::new();
     // Node -> the step after which it can be configured.
     let mut arrivals: BTreeMap<&str, StepId> = BTreeMap::new();
@@ -49,18 +49,9 @@ pub fn apply(input: &Input<'_>) -> Plan {
         let runs_after = matches!(change, Change::Create { .. } | Change::Start { .. } | Change::Replace { .. })
             || matches!(change, Change::Update { .. }) && node.is_some();
         if let Some(node) = node.and_then(|node| input.topology.node(&node)).filter(|_| runs_after) {
-            let wait = StepId::from(format!("await/{}", node.name));
-            steps.push(Step {
-                id: wait.clone(),
-                node: Some(node.name.clone()),
-                title: "wait until it answers".to_owned(),
-                reason,
-                needs: vec![id],
-                risk: Risk::None,
-                action: Action::AwaitNode,
-                changes: Vec::new(),
-            });
-            arrivals.insert(&node.name, wait);
+            let wait = await_node(&node.name, reason, vec![id]);
+            arrivals.insert(&node.name, wait.id.clone());
+            steps.push(wait);
         }
     }
 
@@ -76,7 +67,10 @@ pub fn apply(input: &Input<'_>) -> Plan {
         if before.is_none()
             && let NodeState::Unreachable { reason } = state
         {
-            notes.push(format!("{} does not answer, so nothing is known about it: {reason}", node.name));
+            unreachable.push(Unreachable { node: node.name.clone(), error: reason.clone() });
+            let wait = await_node(&node.name, "it does not answer".to_owned(), Vec::new());
+            before = Some(wait.id.clone());
+            steps.push(wait);
         }
         for stage in stages {
             let Some((reason, risk, changes)) = stage_work(stage, state, created, before.is_some()) else { continue };
@@ -103,7 +97,26 @@ pub fn apply(input: &Input<'_>) -> Plan {
         removal.needs.extend(configured.iter().cloned());
         steps.push(removal);
     }
-    Plan::new(input.topology.environment.clone(), Verb::Apply, steps, notes)
+    Plan {
+        environment: input.topology.environment.clone(),
+        verb: Verb::Apply,
+        steps,
+        notes: input.notes.to_vec(),
+        unreachable,
+    }
+}
+
+fn await_node(node: &str, reason: String, needs: Vec<StepId>) -> Step {
+    Step {
+        id: StepId::from(format!("await/{node}")),
+        node: Some(node.to_owned()),
+        title: "wait until it answers".to_owned(),
+        reason,
+        needs,
+        risk: Risk::None,
+        action: Action::AwaitNode,
+        changes: Vec::new(),
+    }
 }
 
 /// Removes everything, nodes first.
@@ -115,7 +128,7 @@ pub fn destroy(environment: &str, changes: &[Change], notes: Vec<String>) -> Pla
     for step in steps.iter_mut().filter(|step| step.node.is_none()) {
         step.needs.extend(nodes.iter().cloned());
     }
-    Plan::new(environment.to_owned(), Verb::Destroy, steps, notes)
+    Plan { environment: environment.to_owned(), verb: Verb::Destroy, steps, notes, unreachable: Vec::new() }
 }
 
 fn resource_id(change: &Change) -> &str {
@@ -203,7 +216,7 @@ fn infrastructure(change: &Change, planned: &BTreeSet<&str>) -> Step {
         reason,
         needs,
         risk,
-        action: Action::Infrastructure(Box::new(change.clone())),
+        action: Action::Infrastructure(change.clone()),
         changes,
     }
 }
@@ -237,7 +250,7 @@ fn stage_work(
     }
     if arriving {
         return Some((
-            "the node did not run: what is on it is looked at again".to_owned(),
+            "nothing is known about the node yet: all of it is looked at again".to_owned(),
             Risk::None,
             Vec::new(),
         ));
