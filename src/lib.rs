@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod configure;
 pub mod diagnostic;
+pub mod draw;
 pub mod environment;
 pub mod event;
 pub mod exit;

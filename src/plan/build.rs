@@ -262,7 +262,8 @@ fn stage_work(
         return None;
     }
     let changes: Vec<ItemChange> = differing.iter().map(|result| item_change(stage, result)).collect();
-    let risk = if differing.iter().any(|result| result.id.starts_with("service ")) { Risk::Restart } else { Risk::None };
+    let risk =
+        if differing.iter().any(|result| result.id.starts_with("service ")) { Risk::Restart } else { Risk::None };
     let reason = match differing.as_slice() {
         [one] => format!("{}: {}", one.id, one.detail),
         many => format!("{} of {} things differ", many.len(), results.len()),

@@ -3,7 +3,9 @@
 pub mod expression;
 pub mod model;
 pub mod resolve;
+pub mod select;
 pub mod wiring;
 
 pub use model::{Edge, Leg, Machine, Node, Topology};
 pub use resolve::{Input, ResolveError, resolve};
+pub use select::{Selector, SelectorError};

@@ -114,8 +114,7 @@ pub fn resolve(input: &Input<'_>) -> Result<Topology, ResolveError> {
         return Err(ResolveError::Empty);
     }
 
-    let external_url =
-        environment.external_url.clone().unwrap_or_else(|| format!("https://{}.test", environment.name));
+    let external_url = environment.external_url.clone().unwrap_or_else(|| format!("https://{}.test", environment.name));
     let domain = external_url
         .split_once("://")
         .map_or(external_url.as_str(), |(_, rest)| rest)
@@ -187,10 +186,8 @@ fn wanted_groups<'a>(input: &Input<'a>) -> IndexMap<String, Wanted<'a>> {
     let mut groups: IndexMap<String, Wanted<'a>> = IndexMap::new();
     if let Some(reference) = input.reference {
         for (name, group) in &reference.nodes {
-            groups.insert(
-                name.clone(),
-                Wanted { count: group.count, own: None, reference: Some(group), machines: None },
-            );
+            groups
+                .insert(name.clone(), Wanted { count: group.count, own: None, reference: Some(group), machines: None });
         }
     }
     for (name, own) in &input.environment.nodes {
@@ -266,11 +263,8 @@ fn settings(input: &Input<'_>, nodes: &[Node]) -> BTreeMap<String, BTreeMap<Stri
     present
         .into_iter()
         .map(|role| {
-            let mut values: BTreeMap<String, Value> = input.roles[role]
-                .settings
-                .iter()
-                .map(|(name, spec)| (name.clone(), spec.default.clone()))
-                .collect();
+            let mut values: BTreeMap<String, Value> =
+                input.roles[role].settings.iter().map(|(name, spec)| (name.clone(), spec.default.clone())).collect();
             if let Some(own) = input.environment.settings.get(role) {
                 values.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
             }

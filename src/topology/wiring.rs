@@ -77,14 +77,7 @@ fn open(role: &str, port: &PortSpec, facts: &Facts<'_>) -> Result<bool, ResolveE
     })
 }
 
-fn add(
-    edges: &mut BTreeSet<Edge>,
-    topology: &Topology,
-    role: &str,
-    port: &PortSpec,
-    reach: &Reach,
-    servers: &[&Node],
-) {
+fn add(edges: &mut BTreeSet<Edge>, topology: &Topology, role: &str, port: &PortSpec, reach: &Reach, servers: &[&Node]) {
     let edge = |from: &str, to: &str, number: u16, leg: Leg| Edge {
         from: from.to_owned(),
         to: to.to_owned(),
