@@ -1,5 +1,6 @@
 //! What refarch knows without being told: roles and stacks, reference architectures. Embedded in the binary.
 
+pub mod reference;
 pub mod role;
 pub mod stack;
 
