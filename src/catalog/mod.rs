@@ -2,6 +2,7 @@
 
 mod consistency;
 pub mod embedded;
+pub mod reference;
 pub mod role;
 pub mod roles;
 pub mod stack;
