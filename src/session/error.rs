@@ -1,7 +1,7 @@
 //! Everything that can stop a verb before or between its steps.
 
 use crate::{
-    catalog::CatalogError, configure::ConfigureError, diagnostic::Diagnostic, exit, journal::JournalError,
+    catalog::CatalogError, configure::ConfigureError, diagnostic::Faults, exit, journal::JournalError,
     lock::LockError, plan::PlanError, provider::ProviderError, secrets::SecretsError, topology::ResolveError,
     workspace::WorkspaceError,
 };
@@ -10,8 +10,8 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The environment file has faults.
-    #[error("the environment file has faults")]
-    Environment(Vec<Diagnostic>),
+    #[error("{0}")]
+    Environment(Faults),
     /// The roles have faults.
     #[error(transparent)]
     Catalog(#[from] CatalogError),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     catalog::{Role, StackSpec},
-    environment::{Environment, NodeGroup, Purpose, ReferenceArchitecture, ReferenceGroup, Stack},
+    environment::{Environment, NodeGroup, ReferenceArchitecture, ReferenceGroup},
 };
 
 /// Zones that nodes are spread over; providers map them to the zones they have.
@@ -79,7 +79,7 @@ pub fn resolve(input: &Input<'_>) -> Result<Topology, ResolveError> {
             } else if input.roles.contains_key(&role) {
                 kept.push(role);
             } else {
-                return Err(ResolveError::UnknownRole { group: name, role, stack: stack_name(environment.stack) });
+                return Err(ResolveError::UnknownRole { group: name, role, stack: environment.stack.name().to_owned() });
             }
         }
         if wanted.count > 0 && !kept.is_empty() {
@@ -124,17 +124,12 @@ pub fn resolve(input: &Input<'_>) -> Result<Topology, ResolveError> {
         .to_owned();
     let topology = Topology {
         environment: environment.name.clone(),
-        stack: stack_name(environment.stack),
-        provider: provider_name(environment),
-        architecture: input.reference.map(|reference| plain(&reference.architecture)),
+        stack: environment.stack.name().to_owned(),
+        provider: environment.provider.name().to_owned(),
+        architecture: input.reference.map(|reference| reference.architecture.name().to_owned()),
         external_url,
         domain,
-        purpose: match environment.purpose {
-            Purpose::Test => "test",
-            Purpose::Demo => "demo",
-            Purpose::Production => "production",
-        }
-        .to_owned(),
+        purpose: environment.purpose.name().to_owned(),
         settings: settings(input, &nodes),
         nodes,
         edges: Vec::new(),
@@ -239,9 +234,9 @@ fn expand(input: &Input<'_>, own: &[String], explicit: &BTreeSet<&str>) -> Vec<S
 }
 
 fn machine(environment: &Environment, wanted: &Wanted<'_>) -> Machine {
-    let provider = provider_name(environment);
+    let provider = environment.provider.name();
     let own = wanted.own;
-    let disk = wanted.reference.and_then(|reference| reference.disks.get(&provider));
+    let disk = wanted.reference.and_then(|reference| reference.disks.get(provider));
     Machine {
         vcpu: own.and_then(|own| own.vcpu).or(wanted.reference.map(|reference| reference.vcpu)).unwrap_or(2),
         memory_gb: own
@@ -250,7 +245,7 @@ fn machine(environment: &Environment, wanted: &Wanted<'_>) -> Machine {
             .unwrap_or(4.0),
         machine_type: own
             .and_then(|own| own.machine_type.clone())
-            .or_else(|| wanted.reference.and_then(|reference| reference.machine_types.get(&provider).cloned())),
+            .or_else(|| wanted.reference.and_then(|reference| reference.machine_types.get(provider).cloned())),
         disk_gb: own.and_then(|own| own.disk_gb).or(disk.map(|disk| disk.size_gb)).unwrap_or(100),
         disk_type: own.and_then(|own| own.disk_type.clone()).or_else(|| disk.map(|disk| disk.kind.clone())),
         disk_iops: own.and_then(|own| own.disk_iops).or(disk.and_then(|disk| disk.iops)),
@@ -271,20 +266,4 @@ fn settings(input: &Input<'_>, nodes: &[Node]) -> BTreeMap<String, BTreeMap<Stri
             (role.clone(), values)
         })
         .collect()
-}
-
-fn stack_name(stack: Stack) -> String {
-    plain(&stack)
-}
-
-fn provider_name(environment: &Environment) -> String {
-    plain(&environment.provider)
-}
-
-/// The name that a unit variant has in files.
-fn plain(value: &impl serde::Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(text)) => text,
-        _ => String::new(),
-    }
 }
