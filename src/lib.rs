@@ -10,3 +10,4 @@ pub mod event;
 pub mod provider;
 pub mod remote;
 pub mod topology;
+pub mod view;
