@@ -13,3 +13,4 @@ pub mod plan;
 pub mod provider;
 pub mod remote;
 pub mod topology;
+pub mod view;
