@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use super::NodeState;
 use crate::{
     catalog::Role,
-    configure::{Outcome, Stage, check_node},
+    configure::{ItemResult, Outcome, Stage, check_node},
     event::{Event, Events, StepLog},
     provider::Host,
     remote::{Program, Remote},
@@ -60,15 +60,15 @@ pub async fn look(look: &Look<'_>) -> BTreeMap<String, NodeState> {
 }
 
 async fn look_at(look: &Look<'_>, host: &Host, stages: &[Stage]) -> NodeState {
-    // A check prints what commands print; nobody reads that while looking.
-    let (quiet, _sink) = Events::channel();
-    let log = StepLog::new(quiet, "observe", Some(host.node.clone()));
-    match check_node(look.remote, host, stages, &log).await {
+    let stages: Vec<&Stage> = stages.iter().collect();
+    match check_node(look.remote, host, &stages).await {
         Err(error) => {
             look.events.send(Event::Note { text: format!("{error}") });
             NodeState::Unreachable { reason: error.to_string() }
         }
-        Ok(stages) => {
+        Ok(reports) => {
+            let stages: BTreeMap<String, Vec<ItemResult>> =
+                reports.into_iter().map(|report| (report.role, report.results)).collect();
             let mut leads = BTreeSet::new();
             for (role, results) in &stages {
                 let Some(spec) = look.roles.get(role) else { continue };

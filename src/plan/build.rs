@@ -240,7 +240,7 @@ fn stage_work(
                 item: item.id.clone(),
                 detail: "new".to_owned(),
                 diff: match &item.want {
-                    Want::File { content, secret: false, .. } => diff::unified(&item.id, None, content),
+                    Want::File { path, content, secret: false, .. } => text_diff(path, None, content),
                     _ => None,
                 },
                 secret: matches!(item.want, Want::File { secret: true, .. }),
@@ -274,13 +274,19 @@ fn stage_work(
 fn item_change(stage: &Stage, result: &ItemResult) -> ItemChange {
     let want = stage.resources.iter().find(|item| item.id == result.id).map(|item| &item.want);
     let (diff, secret) = match want {
-        Some(Want::File { content, secret: false, .. }) => {
-            (diff::unified(&result.id, result.present.as_deref(), content), false)
+        Some(Want::File { path, content, secret: false, .. }) => {
+            (text_diff(path, result.present.as_deref(), content), false)
         }
         Some(Want::File { secret: true, .. }) => (None, true),
         _ => (None, false),
     };
     ItemChange { item: result.id.clone(), detail: result.detail.clone(), diff, secret }
+}
+
+/// How a file's text differs; none where it does not, or is no text.
+fn text_diff(path: &str, present: Option<&str>, wanted: &[u8]) -> Option<String> {
+    let wanted = std::str::from_utf8(wanted).ok()?;
+    (present != Some(wanted)).then(|| diff::unified(path, present, wanted))
 }
 
 /// A role's stages wait for the stages of the roles that it names in `after`, on every node.

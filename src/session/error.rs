@@ -1,8 +1,8 @@
 //! Everything that can stop a verb before or between its steps.
 
 use crate::{
-    catalog::CatalogError, configure::ConfigureError, diagnostic::Faults, exit, journal::JournalError,
-    lock::LockError, plan::PlanError, provider::ProviderError, secrets::SecretsError, topology::ResolveError,
+    catalog::CatalogError, configure::RenderError, diagnostic::Faults, exit, journal::JournalError,
+    lock::LockError, plan::PlanError, provider::ProviderError, remote::RemoteError, secrets::SecretsError, topology::ResolveError,
     workspace::WorkspaceError,
 };
 
@@ -18,9 +18,12 @@ pub enum Error {
     /// The environment cannot be resolved.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
-    /// A role cannot be rendered, or a node did not answer as it should.
+    /// A role cannot be rendered for a node.
     #[error(transparent)]
-    Configure(#[from] ConfigureError),
+    Render(#[from] RenderError),
+    /// SSH cannot be set up.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// The provider refused.
     #[error(transparent)]
     Provider(#[from] ProviderError),

@@ -48,12 +48,8 @@ impl Session {
             _ => self.stored_secrets()?,
         };
         let nobody = SecretStore::offline();
-        let names = Renderer::new(Inputs {
-            catalog: &self.catalog,
-            topology: &self.topology,
-            addresses,
-            secrets: &Vault(&nobody),
-        })?;
+        let nobody = Vault(&nobody);
+        let names = self.renderer(addresses, &nobody)?;
         let mut specs: BTreeMap<String, SecretSpec> = BTreeMap::new();
         let mut certificates = Vec::new();
         for node in &self.topology.nodes {
@@ -88,12 +84,8 @@ impl Session {
         addresses: &Addresses,
         store: &SecretStore,
     ) -> Result<BTreeMap<String, Vec<Stage>>, Error> {
-        let renderer = Renderer::new(Inputs {
-            catalog: &self.catalog,
-            topology: &self.topology,
-            addresses,
-            secrets: &Vault(store),
-        })?;
+        let vault = Vault(store);
+        let renderer = self.renderer(addresses, &vault)?;
         self.topology.nodes.iter().map(|node| Ok((node.name.clone(), renderer.stages(&node.name)?))).collect()
     }
 
@@ -105,5 +97,15 @@ impl Session {
         let addresses = self.addresses(&BTreeMap::new());
         let store = self.secrets(&addresses, Fill::OnlyPlaceholders)?;
         self.stages(&addresses, &store)
+    }
+
+    /// Renders roles with these addresses and secrets.
+    pub(super) fn renderer<'a>(
+        &'a self,
+        addresses: &'a Addresses,
+        secrets: &'a Vault<'a>,
+    ) -> Result<Renderer<'a>, Error> {
+        let inputs = Inputs { catalog: &self.catalog, topology: &self.topology, addresses, secrets };
+        Ok(Renderer::new(inputs)?)
     }
 }
