@@ -11,5 +11,5 @@ pub use role::{
     Check, CommandSpec, CountRule, DirectorySpec, FileSpec, LinkSpec, Phase, PortSpec, ProbeSpec, Protocol, Reach,
     Role, Rolling, SecretSpec, ServiceSpec, SettingSpec, StatusSpec,
 };
-pub use roles::{Catalog, CatalogError, StackCatalog};
+pub use roles::{CHECKS, Catalog, CatalogError, StackCatalog};
 pub use stack::{PathCheck, StackSpec, SummaryLine};
