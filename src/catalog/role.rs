@@ -85,13 +85,15 @@ pub struct CountRule {
     pub max: Option<u32>,
     /// The nodes vote: the count must be odd.
     pub odd: bool,
+    /// More than one node needs one of these roles somewhere in the environment.
+    pub several_need: Vec<String>,
     /// Why, for the error message.
     pub because: Option<String>,
 }
 
 impl Default for CountRule {
     fn default() -> Self {
-        Self { min: 0, max: None, odd: false, because: None }
+        Self { min: 0, max: None, odd: false, several_need: Vec::new(), because: None }
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     status::{Fact, NodeQuestions, Probe},
     template,
 };
-use crate::catalog::{PathCheck, Phase, Role, ServiceSpec};
+use crate::catalog::{PathCheck, Phase, Role, SecretSpec, ServiceSpec};
 
 /// Renders roles for nodes. Made once per environment; then a node costs little.
 pub struct Renderer<'a> {
@@ -103,6 +103,37 @@ impl<'a> Renderer<'a> {
         let place = Place { file: catalog.place(&path), line: 1 };
         let text = self.fill(&path, &place, node, &context)?;
         Ok(Script { text, secret: taken.load(Ordering::Relaxed) })
+    }
+
+    /// The certificates that a node's roles ask for: name of the secret, and the names that it shall be good for.
+    /// Uses no secrets, so it works before there are any.
+    ///
+    /// # Errors
+    /// When a name is no template or wrong for this node.
+    pub fn certificates(&self, node: &str) -> Result<Vec<(String, Vec<String>)>, RenderError> {
+        let mut wanted = Vec::new();
+        for name in self.roles(node)? {
+            let Some(role) = self.inputs.catalog.roles.get(name) else { continue };
+            for (secret, spec) in &role.secrets {
+                let SecretSpec::Certificate { names, .. } = spec else { continue };
+                let context = self.context(node, Some(name), None)?;
+                let fill = |text: &String| {
+                    self.compiled.templates.render_named_str("name", text, context.clone()).map_err(|error| {
+                        RenderError::Template {
+                            file: self.inputs.catalog.place(&format!("{name}/role.yaml")),
+                            line: 1,
+                            node: node.to_owned(),
+                            message: message(&error),
+                        }
+                    })
+                };
+                // A template may give several names, one a line.
+                let rendered: Vec<String> = names.iter().map(fill).collect::<Result<_, _>>()?;
+                let names = rendered.iter().flat_map(|text| text.lines()).map(str::trim).filter(|name| !name.is_empty());
+                wanted.push((secret.clone(), names.map(str::to_owned).collect()));
+            }
+        }
+        Ok(wanted)
     }
 
     /// A text about the whole environment, such as a line of the summary.
