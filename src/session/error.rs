@@ -77,6 +77,8 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Provider(error) => error.hint.clone(),
+            Self::Lock(error) => error.hint().map(str::to_owned),
+            Self::Secrets(error) => error.hint().map(str::to_owned),
             Self::Refused { hint, .. } => hint.clone(),
             _ => None,
         }

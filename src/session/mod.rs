@@ -2,15 +2,17 @@
 
 mod apply;
 mod error;
+mod inventory;
 mod open;
 mod proof;
 mod reach;
 mod survey;
+mod vault;
 mod work;
 
-pub use apply::{ApplyOptions, Applied};
+pub use apply::{Ran, RunRequest};
 pub use error::Error;
-pub use open::{Request, Session};
+pub use open::{Request, Session, load};
 pub use proof::NodeStatus;
 pub use reach::Reach;
 pub use survey::Survey;
