@@ -1,6 +1,11 @@
 //! Where machines come from. A provider knows nothing of roles, SSH or what a node is for.
 
+pub mod diff;
+#[cfg(feature = "local")]
+pub mod local;
 pub mod resource;
+#[cfg(feature = "static")]
+pub mod static_;
 
 use std::net::IpAddr;
 

@@ -1,0 +1,299 @@
+//! The provider itself: resources of an environment, and the calls that make them so.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use bollard::Docker;
+use futures_util::future::BoxFuture;
+use ipnet::Ipv4Net;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use super::{
+    LocalOptions,
+    address_book::AddressBook,
+    container::{self, Blueprint},
+    engine::{connect, failed, permanent},
+    image::{self, Recipe},
+    keys::Keys,
+    network, observe, preflight,
+};
+use crate::{
+    event::StepLog,
+    provider::{FieldChange, Finding, Host, Live, Mutability, Provider, ProviderError, Resource},
+    topology::Topology,
+};
+
+/// Containers on this machine.
+#[derive(Debug)]
+pub struct LocalProvider {
+    pub(super) options: LocalOptions,
+    pub(super) recipe: Recipe,
+    pub(super) hash: String,
+    keys: Keys,
+    book: AddressBook,
+    engine: OnceCell<Engine>,
+}
+
+#[derive(Debug)]
+struct Engine {
+    docker: Docker,
+    apparmor: bool,
+}
+
+impl LocalProvider {
+    /// A provider for one environment. Reads this machine's package sources and what the workspace remembers; the
+    /// container engine is asked when something is to be done.
+    #[must_use]
+    pub fn new(options: LocalOptions) -> Self {
+        let recipe = Recipe::new(&options);
+        Self {
+            hash: recipe.hash(),
+            recipe,
+            keys: Keys::new(options.workspace.join("ssh")),
+            book: AddressBook::open(options.workspace.join("addresses.json")),
+            engine: OnceCell::new(),
+            options,
+        }
+    }
+
+    /// The engine, its API version agreed upon.
+    pub(super) async fn engine(&self) -> Result<&Docker, ProviderError> {
+        Ok(&self.connected().await?.docker)
+    }
+
+    async fn connected(&self) -> Result<&Engine, ProviderError> {
+        let doing = "connect to the container engine";
+        self.engine
+            .get_or_try_init(|| async {
+                let docker = connect()?.negotiate_version().await.map_err(|error| failed(doing, error))?;
+                let info = docker.info().await.map_err(|error| failed(doing, error))?;
+                let options = info.security_options.unwrap_or_default();
+                Ok(Engine { docker, apparmor: options.iter().any(|option| option.contains("name=apparmor")) })
+            })
+            .await
+    }
+
+    /// The environment's network.
+    pub(super) fn subnet(&self, topology: &Topology) -> Ipv4Net {
+        self.book.network(&self.options.environment, self.options.subnet, topology.nodes.len())
+    }
+
+    fn addresses(&self, topology: &Topology) -> Result<BTreeMap<String, Ipv4Addr>, ProviderError> {
+        let subnet = self.subnet(topology);
+        self.book.assign(subnet, topology.nodes.iter().map(|node| node.name.as_str())).ok_or_else(|| {
+            permanent(
+                "give every node an address",
+                format!("{subnet} is too small for {} nodes", topology.nodes.len()),
+                Some("give `local.subnet` a wider network, such as 10.190.0.0/22".to_owned()),
+            )
+        })
+    }
+
+    async fn create_now(&self, resource: &Resource, log: &StepLog) -> Result<(), ProviderError> {
+        let engine = self.connected().await?;
+        match (resource.kind.as_str(), &resource.node) {
+            ("image", _) => image::ensure(&engine.docker, &self.recipe, log).await,
+            ("network", _) => {
+                let subnet: Ipv4Net = wanted(resource, "subnet")?;
+                network::create(&engine.docker, &self.options.environment, subnet).await?;
+                self.book.note(Some(subnet), &[])
+            }
+            ("container", Some(node)) => {
+                let address = wanted(resource, "address")?;
+                let blueprint = Blueprint {
+                    environment: &self.options.environment,
+                    node,
+                    resource,
+                    image: image::tag(&self.hash),
+                    recipe: &self.hash,
+                    address,
+                    apparmor: engine.apparmor,
+                };
+                container::create(&engine.docker, &blueprint, &self.keys).await?;
+                self.book.note(None, &[(node.clone(), address)])
+            }
+            _ => Err(unknown(resource)),
+        }
+    }
+
+    async fn delete_now(&self, live: &Live, log: &StepLog) -> Result<(), ProviderError> {
+        let engine = self.engine().await?;
+        match live.kind.as_str() {
+            "image" => {
+                log.line(format!("{} is kept for other environments", live.handle));
+                Ok(())
+            }
+            "network" => {
+                network::delete(engine, &self.options.environment, &live.handle).await?;
+                self.keys.remove_client()?;
+                self.book.clear()
+            }
+            "volume" => network::delete_volume(engine, &live.handle).await,
+            _ => {
+                container::delete(engine, &live.handle).await?;
+                let Some(node) = &live.node else { return Ok(()) };
+                self.keys.remove_host(node)?;
+                self.book.forget(node)
+            }
+        }
+    }
+}
+
+impl Provider for LocalProvider {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn desired(&self, topology: &Topology) -> Result<Vec<Resource>, ProviderError> {
+        let subnet = self.options.subnet.unwrap_or_else(|| self.subnet(topology));
+        let mut desired = vec![
+            Resource {
+                id: "image".to_owned(),
+                kind: "image".to_owned(),
+                node: None,
+                attributes: BTreeMap::from([("recipe".to_owned(), Value::from(self.hash.as_str()))]),
+                needs: Vec::new(),
+                data_bearing: false,
+                reason: "every node starts from it; kept for other environments".to_owned(),
+                shared: true,
+            },
+            Resource {
+                id: "network".to_owned(),
+                kind: "network".to_owned(),
+                node: None,
+                attributes: BTreeMap::from([("subnet".to_owned(), Value::from(subnet.to_string()))]),
+                needs: Vec::new(),
+                data_bearing: false,
+                reason: "the nodes reach each other on it, and nobody else's".to_owned(),
+                shared: false,
+            },
+        ];
+        let addresses = self.addresses(topology)?;
+        let memory = self.options.memory_limit_mb.map_or(Value::Null, Value::from);
+        for node in &topology.nodes {
+            let publish = self.options.publish.as_ref().filter(|publish| publish.node == node.name);
+            let publish = publish.map(|publish| format!("{}:{}", publish.port, publish.target));
+            let attributes = [
+                ("image", Value::from(self.hash.as_str())),
+                ("address", Value::from(addresses[&node.name].to_string())),
+                ("hostname", Value::from(node.name.as_str())),
+                ("group", Value::from(node.group.as_str())),
+                ("memory_mb", memory.clone()),
+                ("publish", publish.map_or(Value::Null, Value::from)),
+            ];
+            desired.push(Resource {
+                id: format!("node/{}", node.name),
+                kind: "container".to_owned(),
+                node: Some(node.name.clone()),
+                attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(),
+                needs: vec!["image".to_owned(), "network".to_owned()],
+                data_bearing: node.data_bearing,
+                reason: node.reason.clone(),
+                shared: false,
+            });
+        }
+        Ok(desired)
+    }
+
+    fn mutability(&self, _kind: &str, attribute: &str) -> Mutability {
+        if attribute == "memory_mb" { Mutability::InPlace } else { Mutability::Replace }
+    }
+
+    fn preflight<'a>(&'a self, topology: &'a Topology) -> BoxFuture<'a, Vec<Finding>> {
+        Box::pin(preflight::look(self, topology))
+    }
+
+    fn observe<'a>(&'a self) -> BoxFuture<'a, Result<Vec<Live>, ProviderError>> {
+        Box::pin(async {
+            let found = observe::observe(self.engine().await?, &self.options.environment, &self.hash).await?;
+            self.book.note(found.subnet, &found.addresses)?;
+            Ok(found.live)
+        })
+    }
+
+    fn create<'a>(&'a self, resource: &'a Resource, log: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.create_now(resource, log))
+    }
+
+    fn start<'a>(&'a self, resource: &'a Resource, _log: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async {
+            let node = resource.node.as_deref().ok_or_else(|| unknown(resource))?;
+            let address = wanted(resource, "address")?;
+            container::start(self.engine().await?, &self.options.environment, node, address, &self.keys).await
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        resource: &'a Resource,
+        fields: &'a [FieldChange],
+        _log: &'a StepLog,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async move {
+            let node = resource.node.as_deref().ok_or_else(|| unknown(resource))?;
+            for field in fields {
+                if field.name != "memory_mb" {
+                    let message = format!("`{}` cannot be changed while the node stands", field.name);
+                    return Err(permanent(format!("update container {node}"), message, None));
+                }
+                container::limit_memory(self.engine().await?, node, field.wanted.as_u64()).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn delete<'a>(&'a self, live: &'a Live, log: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.delete_now(live, log))
+    }
+
+    /// A node's host key is known from the moment it was created: ask again after that.
+    fn hosts<'a>(&'a self, topology: &'a Topology) -> BoxFuture<'a, Result<Vec<Host>, ProviderError>> {
+        Box::pin(async {
+            let addresses = self.addresses(topology)?;
+            let host = |(node, address): (String, Ipv4Addr)| Host {
+                private: address.into(),
+                connect: address.to_string(),
+                port: 22,
+                user: "root".to_owned(),
+                jump: None,
+                identity: Some(self.keys.client()),
+                host_key: self.keys.host_public(&node),
+                node,
+            };
+            Ok(addresses.into_iter().map(host).collect())
+        })
+    }
+}
+
+/// Everything of the environment that the container engine still has, in words. Empty when it is all gone.
+///
+/// # Errors
+/// When the engine does not answer.
+pub async fn leftovers(environment: &str) -> Result<Vec<String>, ProviderError> {
+    let engine =
+        connect()?.negotiate_version().await.map_err(|error| failed("connect to the container engine", error))?;
+    let mut left = Vec::new();
+    let containers = observe::containers(&engine, environment).await?;
+    left.extend(
+        containers
+            .into_iter()
+            .map(|there| format!("container {}", there.name.or(there.id).unwrap_or_default().trim_start_matches('/'))),
+    );
+    let networks = network::networks(&engine, environment).await?;
+    left.extend(networks.into_iter().map(|there| format!("network {}", there.name.unwrap_or_default())));
+    left.extend(
+        network::volumes(&engine, environment).await?.into_iter().map(|there| format!("volume {}", there.name)),
+    );
+    Ok(left)
+}
+
+fn wanted<T: std::str::FromStr>(resource: &Resource, attribute: &str) -> Result<T, ProviderError> {
+    let value = resource.attributes.get(attribute).and_then(Value::as_str);
+    value.and_then(|value| value.parse().ok()).ok_or_else(|| {
+        permanent(format!("make {}", resource.id), format!("the plan gives no usable `{attribute}`"), None)
+    })
+}
+
+fn unknown(resource: &Resource) -> ProviderError {
+    permanent(format!("make {}", resource.id), format!("local environments have no {}", resource.kind), None)
+}
