@@ -1,5 +1,7 @@
 //! Running a program on a node. Knows nothing of what the program means.
 
+#[cfg(test)]
+pub(crate) mod local_shell;
 pub mod shell;
 
 use std::time::Duration;
