@@ -7,6 +7,8 @@ mod facts;
 pub mod inputs;
 mod names;
 pub mod program;
+#[cfg(test)]
+mod program_tests;
 pub mod render;
 pub mod resource;
 pub mod results;

@@ -103,7 +103,19 @@ pub async fn run_stage(
     mode: Mode,
     log: &StepLog,
 ) -> Result<StageReport, ConfigureError> {
-    let collector = run(remote, host, compile(stage, mode), &[stage], Some(log)).await?;
+    run_compiled(remote, host, stage, compile(stage, mode), mode, log).await
+}
+
+/// The same with a program that was compiled already.
+pub(super) async fn run_compiled(
+    remote: &dyn Remote,
+    host: &Host,
+    stage: &Stage,
+    program: Program,
+    mode: Mode,
+    log: &StepLog,
+) -> Result<StageReport, ConfigureError> {
+    let collector = run(remote, host, program, &[stage], Some(log)).await?;
     let failure = collector.failure().map(|(number, result, output)| {
         (result.id.clone(), result.detail.clone(), output.to_vec(), hint(&stage.resources[number]))
     });

@@ -43,39 +43,38 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 pub(super) fn standalone_tags(source: &str) -> String {
     let mut result = String::with_capacity(source.len());
     for line in source.split_inclusive('\n') {
-        match line.strip_suffix('\n') {
-            Some(text) if only_tags(text.trim()) => {
-                let text = text.trim();
-                let (head, closing) = text.split_at(text.len() - 2);
+        match line.strip_suffix('\n').and_then(|text| only_tags(text.trim())) {
+            Some(tags) => {
+                let (head, closing) = tags.split_at(tags.len() - 2);
                 result.push_str(head);
                 result.push('\n');
                 result.push_str(closing);
             }
-            _ => result.push_str(line),
+            None => result.push_str(line),
         }
     }
     result
 }
 
-/// Whether a line is a row of block tags and comments without whitespace marks.
-fn only_tags(mut text: &str) -> bool {
-    if text.is_empty() || text.contains("raw") {
-        return false;
-    }
+/// The tags of a line that is nothing but a row of block tags and comments without whitespace marks.
+fn only_tags(mut text: &str) -> Option<String> {
+    let mut tags = String::new();
     while !text.is_empty() {
-        let closing = match text.get(..2) {
-            Some("{%") => "%}",
-            Some("{#") => "#}",
-            _ => return false,
+        let closing = match text.get(..2)? {
+            "{%" => "%}",
+            "{#" => "#}",
+            _ => return None,
         };
-        let Some(end) = text.find(closing) else { return false };
+        let end = text.find(closing)?;
         let inside = &text[2..end];
-        if inside.starts_with(['-', '+']) || inside.ends_with(['-', '+']) {
-            return false;
+        // What stands in a raw block is text.
+        if inside.starts_with(['-', '+']) || inside.ends_with(['-', '+']) || inside.contains("raw") {
+            return None;
         }
+        tags.push_str(&text[..end + 2]);
         text = text[end + 2..].trim_start();
     }
-    true
+    (!tags.is_empty()).then_some(tags)
 }
 
 #[cfg(test)]

@@ -1,10 +1,18 @@
 //! Running a program on a node. Knows nothing of what the program means.
 
+mod control;
+#[cfg(test)]
+pub(crate) mod local_shell;
 pub mod shell;
+pub mod ssh;
+pub mod ssh_config;
+mod ssh_error;
 
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+
+pub use ssh::{SshOptions, SshRemote};
 
 use crate::provider::Host;
 

@@ -1,0 +1,507 @@
+//! Programs run for real with `sh`, on files of a scratch folder and with stand-ins for systemd and dpkg.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{
+    program::{Layout, Mode, compile_at},
+    resource::{Item, Outcome, Stage, Want},
+    run::{ConfigureError, StageReport, run_compiled},
+};
+use crate::{
+    event::{Event, Events, StepLog},
+    provider::Host,
+    remote::local_shell::LocalShell,
+};
+
+/// Stand-in for systemctl: a unit is active or enabled when a file says so; every call is written down.
+const SYSTEMCTL: &str = r#"#!/bin/sh
+verb=$1
+shift
+case $verb in show) ;; *) echo "$verb $*" | sed 's/ -- / /' >>"$D/calls" ;; esac
+while [ $# -gt 0 ]; do case $1 in --) shift; break ;; -*) shift; [ "$verb" = show ] && shift ;; *) break ;; esac; done
+first=1
+for u in "$@"; do
+    case $verb in
+    show)
+        [ $first ] || echo
+        first=
+        s=inactive; [ ! -e "$D/units/$u.active" ] || s=active
+        e=disabled; [ ! -e "$D/units/$u.enabled" ] || e=enabled
+        printf 'LoadState=loaded\nActiveState=%s\nSubState=x\nUnitFileState=%s\nNeedDaemonReload=no\n' $s $e
+        ;;
+    start | restart) [ ! -e "$D/units/$u.broken" ] || { echo "$u is broken"; exit 1; }; : >"$D/units/$u.active" ;;
+    enable) : >"$D/units/$u.enabled" ;;
+    esac
+done
+exit 0
+"#;
+const DPKG_QUERY: &str = r#"#!/bin/sh
+for p in "$@"; do [ ! -e "$D/packages/$p" ] || echo "installed $p"; done
+exit 0
+"#;
+const APT_GET: &str = r#"#!/bin/sh
+echo "apt-get $*" | sed 's/ -[^ ]*//g; s/ [A-Z][A-Za-z]*::[^ ]*//g' >>"$D/calls"
+[ -e "$D/policy-rc.d" ] && echo 'services held back' >>"$D/calls"
+[ ! -e "$D/no-packages" ] || { echo 'E: nothing there'; exit 100; }
+for p in "$@"; do case $p in -* | *=* | *::* | install) ;; *) : >"$D/packages/$p" ;; esac; done
+"#;
+
+struct Rig {
+    folder: tempfile::TempDir,
+    shell: LocalShell,
+    host: Host,
+    owner: String,
+    group: String,
+}
+
+struct Ran {
+    report: Result<StageReport, ConfigureError>,
+    output: Vec<String>,
+    calls: Vec<String>,
+}
+
+impl Ran {
+    fn outcomes(&self) -> Vec<(String, Outcome, String)> {
+        let report = match &self.report {
+            Ok(report) => report,
+            Err(ConfigureError::Failed { report, .. }) => report,
+            Err(error) => panic!("{error}: {:?}", error.output()),
+        };
+        let name = |id: &str| id.rsplit('/').next().unwrap_or(id).to_owned();
+        report.results.iter().map(|result| (name(&result.id), result.outcome, result.detail.clone())).collect()
+    }
+
+    fn all_ok(&self) -> bool {
+        self.outcomes().iter().all(|(_, outcome, _)| *outcome == Outcome::Ok)
+    }
+
+    fn of(&self, name: &str) -> (Outcome, String) {
+        let found = self.outcomes().into_iter().find(|(id, ..)| id == name);
+        let (_, outcome, detail) = found.unwrap_or_else(|| panic!("no {name} in {:?}", self.outcomes()));
+        (outcome, detail)
+    }
+}
+
+impl Rig {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for name in ["bin", "units", "packages", "state", "etc"] {
+            fs::create_dir(root.join(name)).unwrap();
+        }
+        for (name, text) in [("systemctl", SYSTEMCTL), ("dpkg-query", DPKG_QUERY), ("apt-get", APT_GET)] {
+            let path = root.join("bin").join(name);
+            fs::write(&path, text.replace("$D", &root.display().to_string())).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        fs::write(root.join("bin/dpkg"), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(root.join("bin/dpkg"), fs::Permissions::from_mode(0o755)).unwrap();
+        let id = |option: &str| {
+            let output = Command::new("id").arg(option).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        };
+        let host = Host {
+            node: "here".to_owned(),
+            private: [127, 0, 0, 1].into(),
+            connect: "127.0.0.1".to_owned(),
+            port: 22,
+            user: "root".to_owned(),
+            jump: None,
+            identity: None,
+            host_key: None,
+        };
+        let shell = LocalShell { bin: root.join("bin") };
+        Self { shell, host, owner: id("-un"), group: id("-gn"), folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    fn file(&self, name: &str, content: &str) -> Item {
+        self.special(name, content, false, false)
+    }
+
+    fn special(&self, name: &str, content: &str, secret: bool, initial: bool) -> Item {
+        let path = self.text(name);
+        let (owner, group) = (self.owner.clone(), self.group.clone());
+        let want =
+            Want::File { path, content: content.into(), mode: "0640".to_owned(), owner, group, secret, initial };
+        Item { id: format!("file {}", self.text(name)), want }
+    }
+
+    fn directory(&self, name: &str) -> Item {
+        let path = self.text(name);
+        let (owner, group) = (self.owner.clone(), self.group.clone());
+        Item { id: format!("directory {path}"), want: Want::Directory { path, mode: "0750".to_owned(), owner, group } }
+    }
+
+    fn service(&self, on: &[&str], reload: &[&str], stamp: &str, validate: Option<&str>) -> Item {
+        let want = Want::Service {
+            name: "web".to_owned(),
+            restart_on: on.iter().map(|name| self.text(name)).collect(),
+            reload_on: reload.iter().map(|name| self.text(name)).collect(),
+            validate: validate.map(str::to_owned),
+            stamp: stamp.to_owned(),
+        };
+        Item { id: "service web".to_owned(), want }
+    }
+
+    async fn run(&self, mode: Mode, items: &[Item]) -> Ran {
+        let stage = Stage { node: "here".to_owned(), role: "test".to_owned(), resources: items.to_vec() };
+        let (state, policy) = (self.text("state"), self.text("policy-rc.d"));
+        let program = compile_at(&[&stage], mode, &Layout { state: &state, policy: &policy });
+        let _ = fs::remove_file(self.path("calls"));
+        let (events, mut receiver) = Events::channel();
+        let log = StepLog::new(events, "step", None);
+        let report = run_compiled(&self.shell, &self.host, &stage, program, mode, &log).await;
+        drop(log);
+        let mut output = Vec::new();
+        while let Some(event) = receiver.recv().await {
+            if let Event::StepOutput { line, .. } = event {
+                output.push(line);
+            }
+        }
+        let calls = fs::read_to_string(self.path("calls")).unwrap_or_default().lines().map(str::to_owned).collect();
+        Ran { report, output, calls }
+    }
+}
+
+fn command(name: &str, run: String, unless: String) -> Item {
+    let want = Want::Command { name: name.to_owned(), run, unless, deadline: 5 };
+    Item { id: format!("command {name}"), want }
+}
+
+fn ready(name: &str, run: String, deadline: u32) -> Item {
+    let want = Want::Ready { name: name.to_owned(), run, deadline, hint: Some("look there".to_owned()) };
+    Item { id: format!("ready {name}"), want }
+}
+
+fn mode_of(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+fn tree(path: &Path) -> Vec<(PathBuf, u64)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name() == "calls" {
+            continue;
+        }
+        let metadata = entry.metadata().unwrap();
+        found.push((entry.path(), metadata.ino()));
+        if metadata.is_dir() {
+            found.extend(tree(&entry.path()));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// One of each kind.
+fn everything(rig: &Rig) -> Vec<Item> {
+    let marker = rig.text("etc/app/marker");
+    vec![
+        Item { id: "packages".to_owned(), want: Want::Packages { names: vec!["nginx".into(), "jq".into()] } },
+        rig.directory("etc/app"),
+        rig.file("etc/app/first", "one\nzwei ä 'quoted' \"twice\" $HOME `id`\n"),
+        rig.special("etc/app/secret", "hush-hush", true, false),
+        rig.file("etc/app/empty", ""),
+        rig.special("etc/app/initial", "start", false, true),
+        rig.file("etc/app/last", "without a line break at the end"),
+        Item {
+            id: "link".to_owned(),
+            want: Want::Link { path: rig.text("etc/app/link"), target: "first".to_owned() },
+        },
+        Item { id: "absent".to_owned(), want: Want::Absent { path: rig.text("etc/old") } },
+        command("mark", format!("echo marking; touch {marker}"), format!("test -e {marker}")),
+        rig.service(&["etc/app/first", "etc/app/secret"], &["etc/app/last"], "r:1 l:1", Some("true")),
+        ready("it answers", format!("test -e {marker}"), 2),
+    ]
+}
+
+#[tokio::test]
+async fn the_first_run_makes_everything_and_the_second_finds_nothing_to_do() {
+    let rig = Rig::new();
+    fs::create_dir(rig.path("etc/old")).unwrap();
+    fs::write(rig.path("etc/old/inner"), "x").unwrap();
+    let items = everything(&rig);
+
+    let before = tree(rig.folder.path());
+    let checked = rig.run(Mode::Check, &items).await;
+    assert_eq!(checked.of("first"), (Outcome::Changed, "create".to_owned()));
+    assert_eq!(checked.of("packages"), (Outcome::Changed, "install nginx jq".to_owned()));
+    assert_eq!(checked.of("service web").1, "enable, start (inactive)");
+    assert_eq!(checked.of("ready it answers"), (Outcome::Changed, "not ready".to_owned()));
+    assert_eq!(tree(rig.folder.path()), before, "check mode touched something");
+
+    let applied = rig.run(Mode::Apply, &items).await;
+    let settled = [("ready it answers", Outcome::Ok)];
+    for (name, outcome, _) in applied.outcomes() {
+        let expected = settled.iter().find(|(id, _)| *id == name).map_or(Outcome::Changed, |(_, outcome)| *outcome);
+        assert_eq!(outcome, expected, "{name}");
+    }
+    let text = fs::read_to_string(rig.path("etc/app/first")).unwrap();
+    assert_eq!(text, "one\nzwei ä 'quoted' \"twice\" $HOME `id`\n");
+    assert_eq!(fs::read_to_string(rig.path("etc/app/last")).unwrap(), "without a line break at the end");
+    assert_eq!(fs::read(rig.path("etc/app/empty")).unwrap(), b"");
+    assert_eq!(mode_of(&rig.path("etc/app")), 0o750);
+    assert_eq!(mode_of(&rig.path("etc/app/secret")), 0o640);
+    assert_eq!(fs::read_link(rig.path("etc/app/link")).unwrap(), Path::new("first"));
+    assert!(!rig.path("etc/old").exists());
+    assert!(!rig.path("policy-rc.d").exists());
+    assert_eq!(applied.calls, ["apt-get install nginx jq", "services held back", "enable web", "start web"]);
+    assert!(applied.output.contains(&"marking".to_owned()), "{:?}", applied.output);
+
+    let before = tree(rig.folder.path());
+    for mode in [Mode::Check, Mode::Apply] {
+        let again = rig.run(mode, &items).await;
+        assert!(again.all_ok(), "{mode:?}: {:?}", again.outcomes());
+        assert_eq!(again.calls, [""; 0]);
+    }
+    assert_eq!(tree(rig.folder.path()), before, "a run without work touched something");
+}
+
+#[tokio::test]
+async fn drift_is_seen_shown_and_mended() {
+    let rig = Rig::new();
+    let items = everything(&rig);
+    rig.run(Mode::Apply, &items).await;
+    fs::write(rig.path("etc/app/first"), "edited\n").unwrap();
+    fs::write(rig.path("etc/app/secret"), "guessed").unwrap();
+    fs::write(rig.path("etc/app/initial"), "grown").unwrap();
+    fs::set_permissions(rig.path("etc/app/last"), fs::Permissions::from_mode(0o666)).unwrap();
+    fs::set_permissions(rig.path("etc/app"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::remove_file(rig.path("units/web.active")).unwrap();
+
+    let checked = rig.run(Mode::Check, &items).await;
+    assert_eq!(checked.of("first"), (Outcome::Changed, "content".to_owned()));
+    assert_eq!(checked.of("last"), (Outcome::Changed, "mode 666 -> 0640".to_owned()));
+    assert_eq!(checked.of("app"), (Outcome::Changed, "mode 755 -> 0750".to_owned()));
+    assert_eq!(checked.of("initial").0, Outcome::Ok);
+    assert_eq!(checked.of("service web").1, "start (inactive)");
+    let report = checked.report.unwrap();
+    let present = |id: &str| report.results.iter().find(|result| result.id.ends_with(id)).unwrap().present.clone();
+    assert_eq!(present("/first").as_deref(), Some("edited\n"));
+    assert_eq!(present("/secret"), None);
+
+    let mended = rig.run(Mode::Apply, &items).await;
+    assert_eq!(mended.calls, ["start web"]);
+    assert_eq!(mode_of(&rig.path("etc/app/last")), 0o640);
+    assert_eq!(fs::read_to_string(rig.path("etc/app/secret")).unwrap(), "hush-hush");
+    assert_eq!(fs::read_to_string(rig.path("etc/app/initial")).unwrap(), "grown");
+    assert!(rig.run(Mode::Check, &items).await.all_ok());
+}
+
+#[tokio::test]
+async fn a_service_restarts_or_reloads_only_for_its_files() {
+    let rig = Rig::new();
+    let items = |first: &str, second: &str, other: &str, stamp: &str| {
+        vec![
+            rig.file("etc/first", first),
+            rig.file("etc/second", second),
+            rig.file("etc/other", other),
+            rig.service(&["etc/first"], &["etc/second"], stamp, None),
+        ]
+    };
+    rig.run(Mode::Apply, &items("1", "1", "1", "r:1 l:1")).await;
+    assert_eq!(rig.run(Mode::Apply, &items("1", "1", "2", "r:1 l:1")).await.calls, [""; 0]);
+    assert_eq!(rig.run(Mode::Apply, &items("1", "2", "2", "r:1 l:2")).await.calls, ["reload-or-restart web"]);
+    assert_eq!(rig.run(Mode::Apply, &items("2", "2", "2", "r:2 l:2")).await.calls, ["restart web"]);
+    let checked = rig.run(Mode::Check, &items("3", "2", "2", "r:3 l:2")).await;
+    assert_eq!(checked.of("service web").1, format!("restart ({} changed)", rig.text("etc/first")));
+    assert_eq!(rig.run(Mode::Apply, &items("2", "2", "2", "r:2 l:2")).await.calls, [""; 0]);
+    fs::write(rig.path("etc/first"), "drifted").unwrap();
+    assert_eq!(rig.run(Mode::Apply, &items("2", "2", "2", "r:2 l:2")).await.calls, ["restart web"]);
+}
+
+#[tokio::test]
+async fn a_file_changed_by_another_stage_restarts_the_service() {
+    let rig = Rig::new();
+    let base = |content: &str| vec![rig.file("etc/shared", content)];
+    let app = |stamp: &str| vec![rig.service(&["etc/shared"], &[], stamp, None)];
+    rig.run(Mode::Apply, &base("1")).await;
+    rig.run(Mode::Apply, &app("r:1 l:")).await;
+    fs::write(rig.path("etc/shared"), "drifted").unwrap();
+    rig.run(Mode::Apply, &base("1")).await;
+    let checked = rig.run(Mode::Check, &app("r:1 l:")).await;
+    assert_eq!(checked.of("service web").1, "restart (not started with this configuration)");
+    assert_eq!(rig.run(Mode::Apply, &app("r:1 l:")).await.calls, ["restart web"]);
+    assert_eq!(rig.run(Mode::Apply, &app("r:1 l:")).await.calls, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_interrupted_run_restarts_on_the_next() {
+    let rig = Rig::new();
+    let stop = || command("stop here", "exit 3".to_owned(), "false".to_owned());
+    let items = |content: &str, stamp: &str| {
+        vec![rig.file("etc/first", content), rig.service(&["etc/first"], &[], stamp, None)]
+    };
+    rig.run(Mode::Apply, &items("1", "r:1 l:")).await;
+    let mut interrupted = items("2", "r:2 l:");
+    interrupted.insert(1, stop());
+    let ran = rig.run(Mode::Apply, &interrupted).await;
+    assert_eq!(ran.of("command stop here"), (Outcome::Failed, "ended with code 3".to_owned()));
+    assert_eq!(ran.of("service web").0, Outcome::Skipped);
+    // Even going back to the first content: what runs now is not known.
+    let next = rig.run(Mode::Apply, &items("2", "r:2 l:")).await;
+    assert_eq!(next.calls, ["restart web"]);
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_not_valid_leaves_the_service_alone() {
+    let rig = Rig::new();
+    let check = format!("echo looking; grep -q good {}", rig.text("etc/first"));
+    let items = |content: &str, stamp: &str| {
+        vec![rig.file("etc/first", content), rig.service(&["etc/first"], &[], stamp, Some(&check))]
+    };
+    rig.run(Mode::Apply, &items("good 1", "r:1 l:")).await;
+    let broken = rig.run(Mode::Apply, &items("bad", "r:2 l:")).await;
+    assert_eq!(broken.calls, [""; 0]);
+    assert!(broken.of("service web").1.contains("not valid"));
+    assert_eq!(broken.report.unwrap_err().output(), ["looking"]);
+    assert_eq!(rig.run(Mode::Apply, &items("good 2", "r:3 l:")).await.calls, ["restart web"]);
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_start_fails_with_what_it_said() {
+    let rig = Rig::new();
+    fs::write(rig.path("units/web.broken"), "").unwrap();
+    let items = [rig.service(&[], &[], "r: l:", None), ready("never asked", "true".to_owned(), 1)];
+    let ran = rig.run(Mode::Apply, &items).await;
+    assert_eq!(ran.of("service web"), (Outcome::Failed, "cannot start".to_owned()));
+    assert_eq!(ran.of("ready never asked").0, Outcome::Skipped);
+    let error = ran.report.unwrap_err();
+    assert_eq!(error.output(), ["web is broken"]);
+    assert!(error.hint().unwrap().contains("journalctl -u web"));
+}
+
+#[tokio::test]
+async fn a_probe_is_asked_until_it_holds_or_its_deadline_passes() {
+    let rig = Rig::new();
+    let counter = rig.text("count");
+    let third = format!("echo x >>{counter}; test $(wc -l <{counter}) -ge 3");
+    assert!(rig.run(Mode::Apply, &[ready("third time", third, 10)]).await.all_ok());
+    assert_eq!(fs::read_to_string(rig.path("count")).unwrap(), "x\nx\nx\n");
+
+    let ran = rig.run(Mode::Apply, &[ready("never", "echo nobody leads; false".to_owned(), 1)]).await;
+    assert_eq!(ran.of("ready never"), (Outcome::Failed, "not true within 1 s".to_owned()));
+    let error = ran.report.unwrap_err();
+    assert_eq!(error.output(), ["nobody leads"]);
+    assert_eq!(error.hint(), Some("look there"));
+
+    let hanging = rig.run(Mode::Apply, &[ready("hangs", "sleep 60".to_owned(), 1)]).await;
+    assert_eq!(hanging.of("ready hangs").0, Outcome::Failed);
+}
+
+#[tokio::test]
+async fn a_command_runs_only_when_its_guard_fails_and_not_for_ever() {
+    let rig = Rig::new();
+    let counter = rig.text("count");
+    let items = [command("count", format!("echo x >>{counter}"), format!("test -e {counter}"))];
+    assert_eq!(rig.run(Mode::Check, &items).await.of("command count").0, Outcome::Changed);
+    assert!(!rig.path("count").exists());
+    assert_eq!(rig.run(Mode::Apply, &items).await.of("command count").0, Outcome::Changed);
+    assert_eq!(rig.run(Mode::Apply, &items).await.of("command count").0, Outcome::Ok);
+    assert_eq!(fs::read_to_string(rig.path("count")).unwrap(), "x\n");
+
+    let mut slow = command("slow", "sleep 60".to_owned(), "false".to_owned());
+    if let Want::Command { deadline, .. } = &mut slow.want {
+        *deadline = 1;
+    }
+    assert_eq!(rig.run(Mode::Apply, &[slow]).await.of("command slow").1, "not done within 1 s");
+}
+
+#[tokio::test]
+async fn commands_cannot_eat_the_contents_of_files() {
+    let rig = Rig::new();
+    let items = [
+        command("greedy", "cat; cat <&3 || true".to_owned(), "cat; false".to_owned()),
+        rig.file("etc/after", "still here"),
+    ];
+    rig.run(Mode::Apply, &items).await;
+    assert_eq!(fs::read_to_string(rig.path("etc/after")).unwrap(), "still here");
+}
+
+#[tokio::test]
+async fn secrets_stay_out_of_output_and_command_lines() {
+    let rig = Rig::new();
+    let items = [rig.special("etc/secret", "hush-hush", true, false), command("fails", "exit 1".into(), "false".into())];
+    let stage = Stage { node: "here".into(), role: "test".into(), resources: items.to_vec() };
+    let program = super::compile(&stage, Mode::Apply);
+    assert!(!program.command.contains("hush"), "{}", program.command);
+    let checked = super::compile(&stage, Mode::Check);
+    assert!(!String::from_utf8_lossy(&checked.stdin).contains("hush"));
+    for mode in [Mode::Check, Mode::Apply] {
+        let ran = rig.run(mode, &items).await;
+        assert!(!format!("{:?} {:?}", ran.output, ran.report).contains("hush"));
+    }
+    fs::write(rig.path("etc/secret"), "older-hush").unwrap();
+    let ran = rig.run(Mode::Check, &items).await;
+    assert!(!format!("{:?} {:?}", ran.output, ran.report).contains("hush"));
+}
+
+#[tokio::test]
+async fn content_that_does_not_arrive_whole_never_replaces_a_file() {
+    let rig = Rig::new();
+    fs::write(rig.path("etc/big"), "old").unwrap();
+    let content = "x".repeat(100_000);
+    let stage =
+        Stage { node: "here".into(), role: "test".into(), resources: vec![rig.file("etc/big", &content)] };
+    let (state, policy) = (rig.text("state"), rig.text("policy-rc.d"));
+    let mut program = compile_at(&[&stage], Mode::Apply, &Layout { state: &state, policy: &policy });
+    program.stdin.truncate(program.stdin.len() - 1000);
+    let (events, _receiver) = Events::channel();
+    let log = StepLog::new(events, "step", None);
+    let error = run_compiled(&rig.shell, &rig.host, &stage, program, Mode::Apply, &log).await.unwrap_err();
+    assert!(error.output().iter().any(|line| line.contains("did not arrive whole")), "{:?}", error.output());
+    assert_eq!(fs::read_to_string(rig.path("etc/big")).unwrap(), "old");
+    assert_eq!(fs::read_dir(rig.path("etc")).unwrap().count(), 1, "a part of the file was left behind");
+}
+
+#[tokio::test]
+async fn packages_that_cannot_be_installed_fail_and_hold_no_service_back() {
+    let rig = Rig::new();
+    fs::write(rig.path("no-packages"), "").unwrap();
+    let items = [Item { id: "packages".into(), want: Want::Packages { names: vec!["nginx".into()] } }];
+    let ran = rig.run(Mode::Apply, &items).await;
+    assert_eq!(ran.of("packages"), (Outcome::Failed, "could not install nginx".to_owned()));
+    assert!(ran.report.unwrap_err().output().iter().any(|line| line.contains("nothing there")));
+    assert!(!rig.path("policy-rc.d").exists());
+}
+
+#[tokio::test]
+async fn a_program_that_breaks_off_is_told_from_a_resource_that_failed() {
+    let rig = Rig::new();
+    let items = [command("kill", "kill -9 $(ps -o ppid= -p $PPID)".into(), "false".into())];
+    let ran = rig.run(Mode::Apply, &items).await;
+    assert!(matches!(ran.report, Err(ConfigureError::Broken { code: None, .. })), "{:?}", ran.report);
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_is_replaced_or_reported() {
+    let rig = Rig::new();
+    std::os::unix::fs::symlink("/nowhere", rig.path("etc/first")).unwrap();
+    fs::create_dir(rig.path("etc/second")).unwrap();
+    fs::write(rig.path("etc/third"), "a file").unwrap();
+    let first = rig.run(Mode::Apply, &[rig.file("etc/first", "x")]).await;
+    assert_eq!(first.of("first"), (Outcome::Changed, "replace what is no file".to_owned()));
+    assert!(fs::symlink_metadata(rig.path("etc/first")).unwrap().is_file());
+    assert_eq!(rig.run(Mode::Apply, &[rig.file("etc/second", "x")]).await.of("second").0, Outcome::Failed);
+    let third = rig.run(Mode::Apply, &[rig.directory("etc/third")]).await;
+    assert_eq!(third.of("third").1, "something that is not a directory is in the way");
+    // A check goes on after a fault: the rest of the node is worth knowing.
+    let items = [rig.directory("etc/third"), rig.file("etc/first", "x")];
+    let checked = rig.run(Mode::Check, &items).await;
+    assert_eq!(checked.of("third").0, Outcome::Failed);
+    assert_eq!(checked.of("first").0, Outcome::Ok);
+}

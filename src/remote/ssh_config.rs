@@ -1,0 +1,262 @@
+//! The files that the system's ssh reads: one configuration and the host keys per environment.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs, io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::provider::Host;
+
+/// File names in the environment's folder.
+const CONFIG: &str = "ssh_config";
+const PINNED: &str = "known_hosts";
+const LEARNED: &str = "known_hosts.learned";
+
+/// Where the files lie and what all nodes have in common.
+#[derive(Debug, Clone)]
+pub struct SshFiles {
+    /// Folder of the environment.
+    pub folder: PathBuf,
+    /// Configurations of the user and the system, read after ours; what ours does not say comes from them.
+    pub include: Vec<String>,
+    /// Limit for a connection.
+    pub connect_timeout: Duration,
+    /// After how much silence ssh asks whether the node is still there; three unanswered questions end it.
+    pub keepalive: Duration,
+}
+
+impl SshFiles {
+    /// The configuration: `ssh -F` this file reaches every node by name.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.join(CONFIG)
+    }
+
+    /// Writes configuration and pinned host keys. Files that are right already are left alone.
+    ///
+    /// # Errors
+    /// When a file cannot be written, or a node's facts cannot stand in a configuration of ssh.
+    pub fn write(&self, hosts: &BTreeMap<String, Host>) -> io::Result<()> {
+        for host in hosts.values() {
+            check(host)?;
+        }
+        fs::create_dir_all(&self.folder)?;
+        replace(&self.folder.join(PINNED), &known_hosts(hosts))?;
+        replace(&self.config(), &self.render(hosts))
+    }
+
+    fn render(&self, hosts: &BTreeMap<String, Host>) -> String {
+        let mut text = String::from("# Written by refarch; changes are lost. Reach a node with: ssh -F THIS_FILE NODE\n");
+        for host in hosts.values() {
+            let _ = writeln!(text, "\nHost {}", host.node);
+            let _ = writeln!(text, "    HostName {}", percent(&host.connect));
+            let _ = writeln!(text, "    Port {}\n    User {}", host.port, host.user);
+            let _ = writeln!(text, "    HostKeyAlias {}", host.node);
+            if let Some(identity) = &host.identity {
+                let _ = writeln!(text, "    IdentityFile {}\n    IdentitiesOnly yes", quoted(identity));
+            }
+            if let Some(jump) = &host.jump {
+                let _ = writeln!(text, "    ProxyJump {jump}");
+            }
+            // A node whose key the provider knows is never taken on trust.
+            let (file, strict) = if host.host_key.is_some() { (PINNED, "yes") } else { (LEARNED, "accept-new") };
+            let _ = writeln!(text, "    UserKnownHostsFile {}", quoted(&self.folder.join(file)));
+            let _ = writeln!(text, "    GlobalKnownHostsFile /dev/null\n    StrictHostKeyChecking {strict}");
+        }
+        let jumps: BTreeSet<(&str, Option<&PathBuf>)> = hosts
+            .values()
+            .filter_map(|host| Some((host.jump.as_deref()?, host.identity.as_ref())))
+            .flat_map(|(jump, identity)| jump.split(',').map(move |hop| (hop_name(hop), identity)))
+            .collect();
+        for (jump, identity) in &jumps {
+            let _ = writeln!(text, "\nHost {jump}");
+            if let Some(identity) = identity {
+                let _ = writeln!(text, "    IdentityFile {}", quoted(identity));
+            }
+            let own = quoted(&self.folder.join(LEARNED));
+            let _ = writeln!(text, "    UserKnownHostsFile {own} ~/.ssh/known_hosts\n    StrictHostKeyChecking accept-new");
+        }
+        let mut names: BTreeSet<&str> = hosts.keys().map(String::as_str).collect();
+        names.extend(jumps.iter().map(|(jump, _)| *jump));
+        if !names.is_empty() {
+            let names: Vec<&str> = names.into_iter().collect();
+            let _ = writeln!(text, "\nHost {}", names.join(" "));
+            let _ = writeln!(text, "    BatchMode yes\n    HashKnownHosts no\n    CheckHostIP no\n    UpdateHostKeys no");
+            let _ = writeln!(text, "    ConnectTimeout {}", self.connect_timeout.as_secs().max(1));
+            let _ = writeln!(text, "    ServerAliveInterval {}", self.keepalive.as_secs().max(1));
+            let _ = writeln!(text, "    ServerAliveCountMax 3");
+        }
+        text.push_str("\nMatch all\n");
+        for path in &self.include {
+            let _ = writeln!(text, "Include {path}");
+        }
+        text
+    }
+}
+
+fn known_hosts(hosts: &BTreeMap<String, Host>) -> String {
+    let lines = hosts.values().filter_map(|host| {
+        // A comment behind the key would be harmless; a second line would not.
+        let key: Vec<&str> = host.host_key.as_deref()?.split_whitespace().take(2).collect();
+        Some(format!("{} {}\n", host.node, key.join(" ")))
+    });
+    lines.collect()
+}
+
+fn check(host: &Host) -> io::Result<()> {
+    let good = |text: &str, more: &str| {
+        let allowed = |character: char| character.is_ascii_alphanumeric() || more.contains(character);
+        !text.is_empty() && !text.starts_with('-') && text.chars().all(allowed)
+    };
+    let faulty = if !good(&host.node, "._-") {
+        Some(("node name", &host.node))
+    } else if !good(&host.connect, "._-:%") {
+        Some(("address", &host.connect))
+    } else if !good(&host.user, "._-@+\\") {
+        Some(("user", &host.user))
+    } else {
+        host.jump.as_ref().filter(|jump| !good(jump, "._-@:,[]%+")).map(|jump| ("jump host", jump))
+    };
+    match faulty {
+        Some((kind, text)) => {
+            let message = format!("`{text}` cannot be used as a {kind} in a configuration of ssh");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Host part of `user@host:port`.
+fn hop_name(hop: &str) -> &str {
+    let host = hop.rsplit_once('@').map_or(hop, |(_, host)| host);
+    match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => host.split(':').next().unwrap_or(host),
+    }
+}
+
+fn percent(text: &str) -> String {
+    text.replace('%', "%%")
+}
+
+fn quoted(path: &Path) -> String {
+    format!("\"{}\"", percent(&path.display().to_string()))
+}
+
+/// Replaces a file in one step, readable only for the user, where its content differs.
+fn replace(path: &Path, content: &str) -> io::Result<()> {
+    if fs::read_to_string(path).is_ok_and(|present| present == content) {
+        return Ok(());
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let fresh = PathBuf::from(name);
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    io::Write::write_all(&mut file, content.as_bytes())?;
+    fs::rename(&fresh, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(node: &str) -> Host {
+        Host {
+            node: node.to_owned(),
+            private: [10, 0, 0, 1].into(),
+            connect: "10.0.0.1".to_owned(),
+            port: 22,
+            user: "root".to_owned(),
+            jump: None,
+            identity: None,
+            host_key: None,
+        }
+    }
+
+    fn files(folder: &Path) -> SshFiles {
+        SshFiles {
+            folder: folder.to_owned(),
+            include: vec!["~/.ssh/config".to_owned()],
+            connect_timeout: Duration::from_secs(10),
+            keepalive: Duration::from_secs(5),
+        }
+    }
+
+    #[test]
+    fn pinned_and_unpinned_nodes_and_a_jump_host() {
+        let mut pinned = host("demo-app-1");
+        pinned.host_key = Some("ssh-ed25519 AAAA comment".to_owned());
+        pinned.identity = Some("/keys/a 100%".into());
+        let mut behind = host("demo-app-2");
+        behind.jump = Some("me@bastion.example:2222".to_owned());
+        let hosts = [pinned, behind].into_iter().map(|host| (host.node.clone(), host)).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        files.write(&hosts).unwrap();
+        let text = fs::read_to_string(files.config()).unwrap().replace(&folder.path().display().to_string(), "DIR");
+        let expected = r#"# Written by refarch; changes are lost. Reach a node with: ssh -F THIS_FILE NODE
+
+Host demo-app-1
+    HostName 10.0.0.1
+    Port 22
+    User root
+    HostKeyAlias demo-app-1
+    IdentityFile "/keys/a 100%%"
+    IdentitiesOnly yes
+    UserKnownHostsFile "DIR/known_hosts"
+    GlobalKnownHostsFile /dev/null
+    StrictHostKeyChecking yes
+
+Host demo-app-2
+    HostName 10.0.0.1
+    Port 22
+    User root
+    HostKeyAlias demo-app-2
+    ProxyJump me@bastion.example:2222
+    UserKnownHostsFile "DIR/known_hosts.learned"
+    GlobalKnownHostsFile /dev/null
+    StrictHostKeyChecking accept-new
+
+Host bastion.example
+    UserKnownHostsFile "DIR/known_hosts.learned" ~/.ssh/known_hosts
+    StrictHostKeyChecking accept-new
+
+Host bastion.example demo-app-1 demo-app-2
+    BatchMode yes
+    HashKnownHosts no
+    CheckHostIP no
+    UpdateHostKeys no
+    ConnectTimeout 10
+    ServerAliveInterval 5
+    ServerAliveCountMax 3
+
+Match all
+Include ~/.ssh/config
+"#;
+        assert_eq!(text, expected);
+        let keys = fs::read_to_string(folder.path().join("known_hosts")).unwrap();
+        assert_eq!(keys, "demo-app-1 ssh-ed25519 AAAA\n");
+    }
+
+    #[test]
+    fn what_would_change_the_meaning_of_the_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let breaks: [fn(&mut Host); 4] = [
+            |host| host.node = "a b".to_owned(),
+            |host| host.connect = "x\nProxyCommand evil".to_owned(),
+            |host| host.user = "-oProxyCommand=evil".to_owned(),
+            |host| host.jump = Some("a b".to_owned()),
+        ];
+        for change in breaks {
+            let mut broken = host("demo-app-1");
+            change(&mut broken);
+            let hosts = [(broken.node.clone(), broken)].into();
+            assert!(files(folder.path()).write(&hosts).is_err(), "{hosts:?}");
+        }
+    }
+}
