@@ -1,6 +1,11 @@
 //! Everything that is wrong with a file, with its place. Knows nothing of a terminal.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+/// Texts that places point into, by the source's name.
+pub type Sources = BTreeMap<String, String>;
 
 /// One thing to say about what the user wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,4 +73,58 @@ impl Diagnostic {
         self.place = place;
         self
     }
+}
+
+/// Everything that is wrong, with the texts that it points into.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Faults {
+    /// At least one of them is an error.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What the places point into.
+    #[serde(skip)]
+    pub sources: Sources,
+}
+
+impl std::fmt::Display for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&tally(&self.diagnostics))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// `2 errors, 1 warning`.
+#[must_use]
+pub fn tally(diagnostics: &[Diagnostic]) -> String {
+    let count = |severity, word: &str| match diagnostics.iter().filter(|one| one.severity == severity).count() {
+        0 => None,
+        1 => Some(format!("1 {word}")),
+        many => Some(format!("{many} {word}s")),
+    };
+    let parts = [count(Severity::Error, "error"), count(Severity::Warning, "warning")];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "no faults".to_owned() } else { parts.join(", ") }
+}
+
+/// Puts them in the order in which a reader meets them, each once: by source, then by place.
+pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    let mut sources: Vec<String> = Vec::new();
+    for place in diagnostics.iter().filter_map(|one| one.place.as_ref()) {
+        if !sources.contains(&place.source) {
+            sources.push(place.source.clone());
+        }
+    }
+    let key = |one: &Diagnostic| {
+        let place = one.place.as_ref();
+        let source = place.and_then(|place| sources.iter().position(|source| *source == place.source));
+        (source, place.map(|place| (place.line, place.offset)))
+    };
+    diagnostics.sort_by_key(key);
+    let mut seen: Vec<(String, Option<Place>)> = Vec::new();
+    diagnostics.retain(|one| {
+        let this = (one.message.clone(), one.place.clone());
+        let new = !seen.contains(&this);
+        seen.push(this);
+        new
+    });
 }

@@ -108,6 +108,11 @@ pub enum Event {
         /// Milliseconds it took.
         elapsed_ms: u64,
     },
+    /// How long the rest of the run will take, as far as can be told. Sent again whenever more is known.
+    Estimate {
+        /// Milliseconds from now.
+        remaining_ms: u64,
+    },
     /// The user asked to stop: running steps are finished, no new one starts.
     Stopping,
     /// The run ended. Always the last event.

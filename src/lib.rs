@@ -3,10 +3,25 @@
 //! `docs/design/architecture.md` tells how the modules work together and what none of them may do.
 
 pub mod catalog;
+pub mod cli;
+pub mod clock;
 pub mod configure;
 pub mod diagnostic;
+pub mod draw;
+pub mod engine;
 pub mod environment;
 pub mod event;
+pub mod exit;
+pub mod journal;
+pub mod lock;
+pub mod observe;
+pub mod operator;
+pub mod plan;
 pub mod provider;
 pub mod remote;
+pub mod secrets;
+pub mod session;
 pub mod topology;
+pub mod verify;
+pub mod view;
+pub mod workspace;

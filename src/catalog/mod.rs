@@ -1,10 +1,15 @@
 //! What refarch knows without being told: roles and stacks, reference architectures. Embedded in the binary.
 
+mod consistency;
+pub mod embedded;
+pub mod reference;
 pub mod role;
+pub mod roles;
 pub mod stack;
 
 pub use role::{
     Check, CommandSpec, CountRule, DirectorySpec, FileSpec, LinkSpec, Phase, PortSpec, ProbeSpec, Protocol, Reach,
     Role, Rolling, SecretSpec, ServiceSpec, SettingSpec, StatusSpec,
 };
+pub use roles::{CHECKS, Catalog, CatalogError, StackCatalog};
 pub use stack::{PathCheck, StackSpec, SummaryLine};

@@ -1,5 +1,22 @@
 //! From a role to a program for one node, and from its output to results.
 
+mod compiled;
+mod context;
+pub mod diff;
+mod facts;
+pub mod inputs;
+mod names;
+pub mod program;
+pub mod render;
 pub mod resource;
+pub mod results;
+pub mod run;
+pub mod status;
+mod template;
 
+pub use inputs::{Inputs, RenderError, SecretSource};
+pub use program::{Mode, compile, compile_check};
+pub use render::{Renderer, Script};
 pub use resource::{Item, ItemResult, Outcome, Stage, Want};
+pub use run::{ConfigureError, StageReport, check_node, run_stage};
+pub use status::{NodeQuestions, NodeStatus, node_status, status_program};

@@ -1,8 +1,26 @@
 //! What the user wrote: parsed with places, layered, checked. Knows no defaults by size or cloud.
 
+mod checks;
+mod explain;
+mod layers;
+mod load;
 pub mod model;
+mod provenance;
+mod schema;
+mod source;
+mod structure;
+mod suggest;
+mod template;
+mod tree;
 
+pub use checks::StackFacts;
+pub use explain::{Explanation, Given, UnknownKey, explain};
+pub use layers::RESERVED_VARIABLES;
+pub use load::{LoadRequest, Loaded, compiled_providers, load, local_file};
 pub use model::{
-    Architecture, Environment, Local, NodeGroup, ProviderKind, Purpose, ReferenceArchitecture, ReferenceGroup, Ssh,
-    Stack,
+    Architecture, Environment, Local, NodeGroup, ProviderKind, Purpose, ReferenceArchitecture, ReferenceDisk,
+    ReferenceGroup, Ssh, Stack, TargetRps,
 };
+pub use provenance::{Layer, Origin, Provenance};
+pub use schema::{reference_schema, schema};
+pub use template::{InitAnswers, template};

@@ -11,6 +11,7 @@ use serde_json::Value;
 pub struct Environment {
     /// Name of the environment. Starts every node's name and tags everything that belongs to it.
     /// Lower-case letters, digits and hyphens, starting with a letter, at most 20 characters.
+    #[schemars(length(max = 20), regex(pattern = r"^[a-z]([a-z0-9]|-[a-z0-9])*$"), example = &"demo")]
     pub name: String,
     /// Reference architecture that the nodes come from.
     #[serde(default)]
@@ -20,17 +21,20 @@ pub struct Environment {
     /// Roles to use: `sandbox` or `gitlab`.
     #[serde(default)]
     pub stack: Stack,
-    /// Where users go. Default: `https://<name>.test`.
+    /// Where users go: `http://` or `https://` and a host name. Default: `https://<name>.test`.
     #[serde(default)]
+    #[schemars(example = &"https://git.example.com")]
     pub external_url: Option<String>,
     /// What the environment is for.
     #[serde(default)]
     pub purpose: Purpose,
-    /// Who answers for it; becomes a tag.
+    /// Who answers for it, a name or an address; becomes a tag.
     #[serde(default)]
     pub owner: Option<String>,
-    /// Node groups: counts, machines, roles.
+    /// Node groups by name: counts, machines, roles. Those of the reference architecture are there already; what is
+    /// said here changes or adds to them.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = {"pattern": "^[a-z]([a-z0-9]|-[a-z0-9])*$"}))]
     pub nodes: IndexMap<String, NodeGroup>,
     /// Settings of roles: `settings.<role>.<name>`. `refarch explain settings.<role>` lists them.
     #[serde(default)]
@@ -72,6 +76,31 @@ pub enum Architecture {
     K50,
 }
 
+impl Architecture {
+    /// All of them, smallest first.
+    pub const ALL: [Self; 7] = [Self::K1, Self::K2, Self::K3, Self::K5, Self::K10, Self::K25, Self::K50];
+
+    /// As users write it: `3k`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::K1 => "1k",
+            Self::K2 => "2k",
+            Self::K3 => "3k",
+            Self::K5 => "5k",
+            Self::K10 => "10k",
+            Self::K25 => "25k",
+            Self::K50 => "50k",
+        }
+    }
+}
+
+impl std::fmt::Display for Architecture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// Where machines come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -88,6 +117,29 @@ pub enum ProviderKind {
     Azure,
 }
 
+impl ProviderKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Local, Self::Static, Self::Aws, Self::Gcp, Self::Azure];
+
+    /// As users write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Static => "static",
+            Self::Aws => "aws",
+            Self::Gcp => "gcp",
+            Self::Azure => "azure",
+        }
+    }
+}
+
+impl std::fmt::Display for ProviderKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// A set of roles.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -97,6 +149,23 @@ pub enum Stack {
     Sandbox,
     /// The product's Linux package.
     Gitlab,
+}
+
+impl Stack {
+    /// As users write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sandbox => "sandbox",
+            Self::Gitlab => "gitlab",
+        }
+    }
+}
+
+impl std::fmt::Display for Stack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// What an environment is for.
@@ -112,25 +181,43 @@ pub enum Purpose {
     Production,
 }
 
+impl Purpose {
+    /// As users write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Demo => "demo",
+            Self::Production => "production",
+        }
+    }
+}
+
 /// Nodes that are alike.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NodeGroup {
-    /// How many. 0 leaves the group out.
+    /// How many nodes. 0 leaves the group out.
+    #[schemars(range(max = 500))]
     pub count: Option<u32>,
-    /// Roles that each of them carries. Default: the role of the group's own name.
+    /// Roles that each of its nodes carries. Default: the role of the group's own name.
+    #[schemars(extend("examples" = [["postgres", "pgbouncer"]]))]
     pub roles: Option<Vec<String>>,
     /// Machine type in the provider's words, instead of the architecture's.
     pub machine_type: Option<String>,
-    /// Virtual CPUs.
+    /// Virtual CPUs of each node.
+    #[schemars(range(min = 1, max = 1024))]
     pub vcpu: Option<u32>,
-    /// Memory in GB.
+    /// Memory of each node in GB.
+    #[schemars(range(min = 0.25, max = 24576.0))]
     pub memory_gb: Option<f64>,
-    /// System disk in GB.
+    /// System disk of each node in GB.
+    #[schemars(range(min = 8, max = 65536))]
     pub disk_gb: Option<u32>,
     /// Disk type in the provider's words.
     pub disk_type: Option<String>,
-    /// Provisioned disk operations per second.
+    /// Provisioned disk operations per second, where the disk type takes them.
+    #[schemars(range(min = 100, max = 256_000))]
     pub disk_iops: Option<u32>,
 }
 
@@ -140,13 +227,15 @@ pub struct NodeGroup {
 pub struct Ssh {
     /// User to log in as. Default: what the provider's machines have; `root` for local nodes.
     pub user: Option<String>,
-    /// Port. Default 22.
+    /// TCP port. Default 22.
+    #[schemars(range(min = 1))]
     pub port: Option<u16>,
     /// Private key file. Default: the environment's own key; for static machines your agent and `~/.ssh/config`.
     pub identity: Option<String>,
     /// Jump host, as `ssh -J` takes it: `user@bastion.example.com:22`.
     pub jump: Option<String>,
     /// Seconds until a connection attempt is given up. Default 10.
+    #[schemars(range(min = 1, max = 600))]
     pub connect_timeout: Option<u32>,
 }
 
@@ -154,17 +243,20 @@ pub struct Ssh {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Local {
-    /// Network of the nodes, IPv4, at most /24 wide enough for all. Default: derived from the environment's name,
+    /// Network of the nodes, IPv4, private, wide enough for all of them. Default: derived from the environment's name,
     /// inside 10.128.0.0/10.
+    #[schemars(example = &"10.200.0.0/24")]
     pub subnet: Option<String>,
     /// Port of this machine's loopback address that leads to the external balancer's 443. Default: none;
     /// the nodes' addresses are reachable from this machine as they are.
+    #[schemars(range(min = 1))]
     pub publish: Option<u16>,
     /// Debian suite of the node image. Default `bookworm`.
     pub suite: Option<String>,
     /// Package mirror for the node image. Default: this machine's own.
     pub mirror: Option<String>,
     /// Memory limit of each node in MB. Default: none.
+    #[schemars(range(min = 64, max = 1_048_576))]
     pub memory_limit_mb: Option<u32>,
 }
 

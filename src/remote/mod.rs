@@ -1,5 +1,7 @@
 //! Running a program on a node. Knows nothing of what the program means.
 
+pub mod shell;
+
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;

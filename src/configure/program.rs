@@ -1,0 +1,294 @@
+//! Compiles stages to one program for `sh`.
+
+use std::{fmt::Write as _, time::Duration};
+
+use indexmap::IndexSet;
+
+use super::{
+    resource::{Item, Stage, Want},
+    template::sha256,
+};
+use crate::remote::{Program, shell::quote};
+
+/// What a program does about what differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Report it.
+    Check,
+    /// Mend it.
+    Apply,
+}
+
+/// Exit code of a program in which a resource failed.
+pub const FAILED: i32 = 10;
+
+/// Places on the node.
+pub(super) struct Layout<'a> {
+    /// Folder for records.
+    pub(super) state: &'a str,
+    /// What tells package scripts not to start services.
+    pub(super) policy: &'a str,
+}
+
+/// Where things lie on every node.
+pub(super) const LAYOUT: Layout<'static> = Layout { state: "/var/lib/refarch", policy: "/usr/sbin/policy-rc.d" };
+
+/// Compiles one stage.
+#[must_use]
+pub fn compile(stage: &Stage, mode: Mode) -> Program {
+    compile_at(&[stage], mode, &LAYOUT)
+}
+
+/// Compiles several stages of one node to one program that only looks. Results are numbered through all stages.
+#[must_use]
+pub fn compile_check(stages: &[&Stage]) -> Program {
+    compile_at(stages, Mode::Check, &LAYOUT)
+}
+
+pub(super) fn compile_at(stages: &[&Stage], mode: Mode, layout: &Layout<'_>) -> Program {
+    let items: Vec<&Item> = stages.iter().flat_map(|stage| &stage.resources).collect();
+    let mut compiler = Compiler::new(&items, mode);
+    for (number, item) in items.iter().enumerate() {
+        compiler.item(number, &item.want);
+    }
+    let mode_name = if mode == Mode::Check { "check" } else { "apply" };
+    let mut text = format!("M={mode_name} S={} P={}\n", quote(layout.state), quote(layout.policy));
+    text.push_str(&without_comments(include_str!("program.sh")));
+    text.push_str(&compiler.text);
+    text.push_str("exit \"$BAD\"\n");
+    program(text, &compiler.contents, deadline(&items, mode))
+}
+
+/// A program whose text travels on standard input, before what it reads from there itself.
+pub(super) fn program(text: String, input: &[u8], deadline: Duration) -> Program {
+    // dd reads exactly as many bytes as it is told, so that what follows stays in the pipe.
+    let command = format!("eval \"$(dd bs={} count=1 iflag=fullblock status=none)\"", text.len());
+    let mut stdin = text.into_bytes();
+    stdin.extend_from_slice(input);
+    Program { command, stdin, root: true, deadline }
+}
+
+/// How long a program may take: the sum of what its parts may take, and something for the rest.
+fn deadline(items: &[&Item], mode: Mode) -> Duration {
+    let seconds: u64 = items
+        .iter()
+        .map(|item| match (&item.want, mode) {
+            (Want::Packages { .. }, Mode::Apply) => 1800,
+            (Want::Command { deadline, .. }, Mode::Apply) => u64::from(*deadline) + 40,
+            (Want::Service { .. }, Mode::Apply) => 400,
+            (Want::Ready { deadline, .. }, Mode::Apply) => u64::from(*deadline) + 15,
+            (Want::Command { .. }, Mode::Check) => 35,
+            (Want::Ready { .. }, Mode::Check) => 15,
+            _ => 1,
+        })
+        .sum();
+    Duration::from_secs(60 + seconds)
+}
+
+fn without_comments(text: &str) -> String {
+    let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    // Indentation inside the one quoted line break would change it; that line begins in the first column anyway.
+    lines.fold(String::with_capacity(text.len()), |mut result, line| {
+        result.push_str(line);
+        result.push('\n');
+        result
+    })
+}
+
+struct Compiler<'a> {
+    mode: Mode,
+    paths: IndexSet<&'a str>,
+    hashed: Vec<&'a str>,
+    units: IndexSet<&'a str>,
+    packages: IndexSet<&'a str>,
+    seen: Seen,
+    text: String,
+    contents: Vec<u8>,
+}
+
+/// Which questions have been asked already.
+#[derive(Default)]
+struct Seen {
+    paths: bool,
+    units: bool,
+    packages: bool,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(items: &[&'a Item], mode: Mode) -> Self {
+        let mut compiler = Self {
+            mode,
+            paths: IndexSet::new(),
+            hashed: Vec::new(),
+            units: IndexSet::new(),
+            packages: IndexSet::new(),
+            seen: Seen::default(),
+            text: String::new(),
+            contents: Vec::new(),
+        };
+        for item in items {
+            match &item.want {
+                Want::Packages { names } => compiler.packages.extend(names.iter().map(String::as_str)),
+                Want::File { path, initial, .. } => {
+                    if compiler.paths.insert(path) && !initial {
+                        compiler.hashed.push(path);
+                    }
+                }
+                Want::Directory { path, .. } | Want::Absent { path } | Want::Link { path, .. } => {
+                    compiler.paths.insert(path);
+                }
+                Want::Service { name, .. } => {
+                    compiler.units.insert(name);
+                }
+                Want::Command { .. } | Want::Ready { .. } => {}
+            }
+        }
+        compiler
+    }
+
+    fn item(&mut self, number: usize, want: &'a Want) {
+        match want {
+            Want::Packages { names } => {
+                self.ask_packages();
+                self.call("packages", [number.to_string()].into_iter().chain(names.iter().cloned()));
+            }
+            Want::Directory { path, mode, owner, group } => {
+                let fact = self.fact(path);
+                let kind = kind_and_mode(0o040_000, mode);
+                self.words("directory", [&number.to_string(), &fact, &kind, mode, owner, group, path]);
+            }
+            Want::File { path, content, mode, owner, group, secret, initial } => {
+                let fact = self.fact(path);
+                let kind = kind_and_mode(0o100_000, mode);
+                let flags = format!("-{}{}", if *secret { "s" } else { "" }, if *initial { "i" } else { "" });
+                let (hash, size) = (sha256(content), content.len().to_string());
+                let words = [&number.to_string(), &fact, &hash, &size, &kind, mode, owner, group, &flags, path];
+                self.words("file", words);
+                if self.mode == Mode::Apply {
+                    self.contents.extend_from_slice(content);
+                }
+            }
+            Want::Link { path, target } => {
+                let fact = self.fact(path);
+                self.words("link", [&number.to_string(), &fact, target, path]);
+            }
+            Want::Absent { path } => {
+                let fact = self.fact(path);
+                self.words("absent", [&number.to_string(), &fact, path]);
+            }
+            Want::Command { run, unless, deadline, .. } => {
+                self.words("guarded", [&number.to_string(), &deadline.to_string(), unless, run]);
+            }
+            Want::Service { name, restart_on, reload_on, validate, stamp } => {
+                self.ask_units();
+                let unit = self.units.get_index_of(name.as_str()).unwrap_or_default().to_string();
+                let (restart, reload) = halves(stamp);
+                let (restarts, reloads) = (restart_on.join(" "), reload_on.join(" "));
+                let validate = validate.clone().unwrap_or_default();
+                let words =
+                    [&number.to_string(), &unit, name, &restart, &restarts, &reload, &reloads, &validate];
+                self.words("service", words);
+            }
+            Want::Ready { run, deadline, .. } => {
+                self.words("ready", [&number.to_string(), &deadline.to_string(), run]);
+            }
+        }
+    }
+
+    fn words<const N: usize>(&mut self, function: &str, words: [&String; N]) {
+        self.call(function, words.into_iter().cloned());
+    }
+
+    fn call(&mut self, function: &str, words: impl Iterator<Item = String>) {
+        self.text.push_str(function);
+        for word in words {
+            self.text.push(' ');
+            self.text.push_str(&quote(&word));
+        }
+        self.text.push('\n');
+    }
+
+    /// Number of a path among the facts, which are asked for at the first use.
+    fn fact(&mut self, path: &str) -> String {
+        if !self.seen.paths {
+            self.seen.paths = true;
+            self.ask_paths();
+        }
+        self.paths.get_index_of(path).unwrap_or_default().to_string()
+    }
+
+    /// One `stat` over all paths and one `sha256sum` over all files.
+    fn ask_paths(&mut self) {
+        self.text.push_str("while read -r p x; do case $p in\n");
+        for (number, path) in self.paths.iter().enumerate() {
+            let _ = writeln!(self.text, "{}) f{number}=$x ;;", quote(path));
+        }
+        self.text.push_str("esac; done <<E\n$(stat -c '%n %f %a %U %G %s' --");
+        for path in &self.paths {
+            let _ = write!(self.text, " {}", quote(path));
+        }
+        self.text.push_str(" 2>/dev/null)\nE\n");
+        if self.hashed.is_empty() {
+            return;
+        }
+        self.text.push_str("while read -r x p; do case $p in\n");
+        for path in &self.hashed {
+            let number = self.paths.get_index_of(path).unwrap_or_default();
+            let _ = writeln!(self.text, "{}) h{number}=$x ;;", quote(path));
+        }
+        self.text.push_str("esac; done <<E\n$(sha256sum --");
+        for path in &self.hashed {
+            let _ = write!(self.text, " {}", quote(path));
+        }
+        self.text.push_str(" 2>/dev/null)\nE\n");
+    }
+
+    fn ask_packages(&mut self) {
+        if self.seen.packages {
+            return;
+        }
+        self.seen.packages = true;
+        self.text.push_str("HAVE=$(dpkg-query -W -f '${db:Status-Status} ${Package}\\n'");
+        for name in &self.packages {
+            let bare = name.split('=').next().unwrap_or(name);
+            let _ = write!(self.text, " {}", quote(bare));
+        }
+        self.text.push_str(" 2>/dev/null)\n");
+    }
+
+    /// One `systemctl show` over all units, after systemd has read what changed.
+    fn ask_units(&mut self) {
+        if self.seen.units {
+            return;
+        }
+        self.seen.units = true;
+        let ask = |text: &mut String, properties: &str| {
+            let _ = write!(text, "$(systemctl show -p {properties} --");
+            for unit in &self.units {
+                let _ = write!(text, " {}", quote(unit));
+            }
+            text.push_str(" 3<&-)");
+        };
+        if self.mode == Mode::Apply {
+            self.text.push_str("if [ -z \"$RELOAD\" ]; then case ");
+            ask(&mut self.text, "NeedDaemonReload");
+            self.text.push_str(" in *=yes*) RELOAD=1 ;; esac; fi\n");
+            self.text.push_str("[ -z \"$RELOAD\" ] || systemctl daemon-reload 3<&-\n");
+        }
+        self.text.push_str("n=0\nwhile IFS= read -r x; do case $x in\n'') n=$((n + 1)) ;;\n");
+        self.text.push_str("*=*) eval \"u${n}_${x%%=*}=\\${x#*=}\" ;;\nesac; done <<E\n");
+        ask(&mut self.text, "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload");
+        self.text.push_str("\nE\n");
+    }
+}
+
+/// Type and mode as `stat %f` prints them.
+fn kind_and_mode(kind: u32, mode: &str) -> String {
+    format!("{:x}", kind | u32::from_str_radix(mode, 8).unwrap_or_default())
+}
+
+/// The two hashes of a service's stamp: what needs a restart, what only a reload.
+fn halves(stamp: &str) -> (String, String) {
+    let part = |mark: &str| stamp.split(' ').find_map(|word| word.strip_prefix(mark)).unwrap_or(stamp).to_owned();
+    (part("r:"), part("l:"))
+}

@@ -1,0 +1,333 @@
+# The part that every program has in common. POSIX sh and coreutils; runs as root.
+#
+# M is `check` or `apply`, S the folder for records, P the path of policy-rc.d. Standard input, after the program
+# itself, holds the contents of the files in the order in which they are named. A line that begins with the byte
+# 0x1e is a message for the controller: number of the resource, outcome, detail. Every other line is for the log.
+umask 077
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+exec 3<&0 </dev/null 2>&1
+NL='
+'
+CH=' '
+RELOAD=
+SKIP=0
+BAD=0
+T=
+POLICY=
+trap '[ -z "$T" ] || rm -f -- "$T"; [ -z "$POLICY" ] || rm -f -- "$POLICY"' EXIT
+trap 'exit 143' HUP INT TERM PIPE
+
+say() { printf '\036%s %s %s\n' "$1" "$2" "$3"; }
+doing() { printf '\036%s doing %s\n' "$1" "$2"; }
+fail() {
+    say "$1" failed "$2"
+    BAD=10
+    [ "$M" = check ] || exit 10
+}
+# A text of a role: its own shell, nothing to read, a limit in seconds.
+bounded() { timeout -k 5 "$1" sh -c "$2" 3<&-; }
+
+# A path is about to differ: whatever was started with it needs a new start, even if this run ends here.
+touched() {
+    CH="$CH$1 "
+    case $1 in */systemd/system/*) RELOAD=1 ;; esac
+    [ "$M" = apply ] && [ -d "$S/services" ] || return 0
+    grep -lxsF -e "$1" -- "$S"/services/* | while read -r r; do rm -f -- "$r"; done
+}
+
+packages() { # number, names
+    i=$1 miss=
+    shift
+    for n in "$@"; do
+        case $NL$HAVE$NL in *"${NL}installed ${n%%[:=]*}$NL"*) ;; *) miss="$miss $n" ;; esac
+    done
+    if [ -z "$miss" ]; then
+        say "$i" ok ''
+        return
+    fi
+    if [ "$M" = apply ]; then
+        doing "$i" "installing$miss"
+        if [ ! -e "$P" ] || grep -qs 'made by refarch' "$P"; then
+            POLICY=$P
+            printf '#!/bin/sh\n# made by refarch while it installs packages: services start when they are configured\nexit 101\n' >"$P"
+            chmod 0755 "$P"
+        fi
+        set -- /var/lib/apt/lists/*_Packages*
+        if { [ -e "$1" ] && install_now; } || { dpkg --configure -a && apt-get -q -o DPkg::Lock::Timeout=300 update && install_now; }; then :; else
+            fail "$i" "could not install$miss"
+            return
+        fi
+        if [ -n "$POLICY" ]; then
+            rm -f -- "$POLICY"
+            POLICY=
+        fi
+    fi
+    say "$i" changed "install$miss"
+}
+install_now() {
+    apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+        -o Dpkg::Use-Pty=0 install --no-install-recommends $miss 3<&-
+}
+
+directory() { # number, fact, type and mode, mode, owner, group, path
+    eval "x=\${f$2-}"
+    d=
+    case $x in
+    '') d=create ;;
+    4*)
+        set -- "$@" $x
+        [ "$8" = "$3" ] || d="mode $9 -> $4"
+        [ "${10}:${11}" = "$5:$6" ] || d="${d:+$d, }owner ${10}:${11} -> $5:$6"
+        ;;
+    *)
+        fail "$1" 'something that is not a directory is in the way'
+        return
+        ;;
+    esac
+    if [ -z "$d" ]; then
+        say "$1" ok ''
+        return
+    fi
+    if [ "$M" = apply ]; then
+        if (umask 022 && mkdir -p -- "$7") && chown -h -- "$5:$6" "$7" && chmod -- "$4" "$7"; then :; else
+            fail "$1" 'cannot be made'
+            return
+        fi
+    fi
+    say "$1" changed "$d"
+}
+
+file() { # number, fact, sha256, size, type and mode, mode, owner, group, flags, path
+    eval "x=\${f$2-} y=\${h$2-}"
+    d= c=
+    case $9:${x:+there} in
+    *i:there)
+        SKIP=$((SKIP + $4))
+        say "$1" ok ''
+        return
+        ;;
+    esac
+    case $x in
+    '') c=create ;;
+    8*)
+        set -- "$@" $x
+        [ "$y" = "$3" ] || c=content
+        [ "${11}" = "$5" ] || d="mode ${12} -> $6"
+        [ "${13}:${14}" = "$7:$8" ] || d="${d:+$d, }owner ${13}:${14} -> $7:$8"
+        ;;
+    *) c='replace what is no file' ;;
+    esac
+    if [ -z "$c$d" ]; then
+        SKIP=$((SKIP + $4))
+        say "$1" ok ''
+        return
+    fi
+    touched "${10}"
+    if [ "$M" = apply ]; then
+        if [ -n "$c" ]; then
+            put "$3" "$4" "$6" "$7:$8" "${10}"
+        else
+            SKIP=$((SKIP + $4))
+            chown -h -- "$7:$8" "${10}" && chmod -- "$6" "${10}"
+        fi || {
+            fail "$1" 'cannot be written'
+            return
+        }
+    elif [ "$c" = content ]; then
+        case $9 in
+        *s*) ;;
+        *)
+            if [ "${15}" -le 262144 ]; then
+                printf '\036%s present ' "$1"
+                base64 -w0 -- "${10}"
+                printf '\n'
+            fi
+            ;;
+        esac
+    fi
+    say "$1" changed "$c${c:+${d:+, }}$d"
+}
+put() { # sha256, size, mode, owner, path
+    T=${5%/*}/.${5##*/}.refarch
+    rm -f -- "$T"
+    if [ "$SKIP" -gt 0 ]; then
+        dd "bs=$SKIP" count=1 iflag=fullblock of=/dev/null status=none <&3 || return 1
+        SKIP=0
+    fi
+    (
+        set -C
+        if [ "$2" -eq 0 ]; then : >"$T"; else dd "bs=$2" count=1 iflag=fullblock status=none <&3 >"$T"; fi
+    ) || return 1
+    y=$(sha256sum <"$T")
+    if [ "${y%% *}" != "$1" ]; then
+        echo 'the content did not arrive whole'
+        return 1
+    fi
+    chown -h -- "$4" "$T" && chmod -- "$3" "$T" && mv -fT -- "$T" "$5" || return 1
+    T=
+}
+
+link() { # number, fact, target, path
+    eval "x=\${f$2-}"
+    y=
+    case $x in a*) y=$(readlink -- "$4") ;; esac
+    if [ "$y" = "$3" ]; then
+        say "$1" ok ''
+        return
+    fi
+    touched "$4"
+    if [ "$M" = apply ]; then
+        T=${4%/*}/.${4##*/}.refarch
+        if rm -f -- "$T" && ln -s -- "$3" "$T" && mv -fT -- "$T" "$4"; then T=; else
+            fail "$1" 'cannot be made'
+            return
+        fi
+    fi
+    say "$1" changed "${x:+${y:-something else} -> }$3"
+}
+
+absent() { # number, fact, path
+    eval "x=\${f$2-}"
+    if [ -z "$x" ]; then
+        say "$1" ok ''
+        return
+    fi
+    touched "$3"
+    if [ "$M" = apply ] && ! rm -rf -- "$3"; then
+        fail "$1" 'cannot be removed'
+        return
+    fi
+    say "$1" changed remove
+}
+
+guarded() { # number, seconds, guard, text
+    if bounded 30 "$3" >/dev/null 2>&1; then
+        say "$1" ok ''
+        return
+    fi
+    if [ "$M" = apply ]; then
+        doing "$1" running
+        bounded "$2" "$4"
+        r=$?
+        case $r in
+        0) ;;
+        124 | 137)
+            fail "$1" "not done within $2 s"
+            return
+            ;;
+        *)
+            fail "$1" "ended with code $r"
+            return
+            ;;
+        esac
+    fi
+    say "$1" changed run
+}
+
+# Whether a service needs a new start: what it was started with is not what it should run with.
+stale() { # record, hash, paths
+    v=
+    [ ! -f "$1" ] || read -r v <"$1"
+    w='not started with this configuration'
+    for q in $3; do
+        case $CH in *" $q "*)
+            w="$q changed"
+            return 0
+            ;;
+        esac
+    done
+    [ "$v" != "$2" ]
+}
+record() { # record, hash, paths
+    printf '%s\n' "$2" $3 >"$1.new" && mv -f -- "$1.new" "$1"
+}
+
+service() { # number, unit number, unit, hash, paths, hash, paths, validation
+    eval "ls=\${u$2_LoadState-} as=\${u$2_ActiveState-} ss=\${u$2_SubState-} fs=\${u$2_UnitFileState-} nr=\${u$2_NeedDaemonReload-}"
+    a= d= e=
+    if [ -n "$7" ] && stale "$S/services/$3.reload" "$6" "$7"; then a=reload-or-restart d="reload ($w)"; fi
+    if [ -n "$5" ] && stale "$S/services/$3.restart" "$4" "$5"; then a=restart d="restart ($w)"; fi
+    case $as:$ss in
+    activating:auto-restart*) a=restart d='restart (it keeps ending)' ;;
+    active:* | reloading:* | refreshing:* | activating:*) ;;
+    *) a=start d="start (${as:-unknown})" ;;
+    esac
+    case $fs in
+    disabled | enabled-runtime | masked | masked-runtime | '')
+        e=1
+        d="enable${d:+, $d}"
+        ;;
+    esac
+    [ "$nr" != yes ] || d="${d:+$d, }read its unit file again"
+    if [ -z "$d" ]; then
+        say "$1" ok ''
+        return
+    fi
+    if [ "$M" = check ]; then
+        say "$1" changed "$d"
+        return
+    fi
+    if [ "$ls" = not-found ]; then
+        fail "$1" 'there is no such unit'
+        return
+    fi
+    if [ -n "$a" ] && [ -n "$8" ] && ! bounded 60 "$8"; then
+        fail "$1" 'its new configuration is not valid; the service was left alone'
+        return
+    fi
+    case $fs in masked*) systemctl unmask -- "$3" ;; esac
+    if [ -n "$e" ] && ! systemctl enable -- "$3"; then
+        fail "$1" 'cannot be enabled'
+        return
+    fi
+    if [ -n "$a" ]; then
+        doing "$1" "$d"
+        case $as:$ss in failed:* | activating:*) systemctl reset-failed -- "$3" ;; esac
+        if systemctl "$a" -- "$3" 3<&-; then :; else
+            systemctl status --no-pager -l -n 20 -- "$3" 3<&-
+            fail "$1" "cannot $a"
+            return
+        fi
+    fi
+    if [ -n "$5$7" ]; then
+        mkdir -p -- "$S/services"
+        { [ -z "$5" ] || record "$S/services/$3.restart" "$4" "$5"; } &&
+            { [ -z "$7" ] || record "$S/services/$3.reload" "$6" "$7"; } || {
+            fail "$1" 'its record cannot be written'
+            return
+        }
+    fi
+    say "$1" changed "$d"
+}
+
+clock() {
+    read -r NOW x </proc/uptime
+    NOW=${NOW%.*}
+}
+ready() { # number, seconds, text
+    if [ "$M" = check ]; then
+        if o=$(bounded 10 "$3" 2>&1); then say "$1" ok ''; else
+            [ -z "$o" ] || printf '%s\n' "$o"
+            say "$1" changed 'not ready'
+        fi
+        return
+    fi
+    clock
+    end=$((NOW + $2)) left=$2 pause=0.05
+    while :; do
+        [ "$left" -lt 10 ] || left=10
+        if o=$(bounded "$left" "$3" 2>&1); then
+            say "$1" ok ''
+            return
+        fi
+        clock
+        left=$((end - NOW))
+        [ "$left" -gt 0 ] || break
+        [ $pause != 0.05 ] || doing "$1" waiting
+        sleep $pause
+        case $pause in 0.05) pause=0.1 ;; 0.1) pause=0.2 ;; 0.2) pause=0.4 ;; 0.4) pause=0.8 ;; *) pause=1 ;; esac
+    done
+    [ -z "$o" ] || printf '%s\n' "$o"
+    fail "$1" "not true within $2 s"
+}

@@ -1,0 +1,369 @@
+//! From a role to a stage: everything rendered for one node, nothing left to decide.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use minijinja::Value;
+
+use super::{
+    compiled::{Compiled, CompiledRole, Conditional, Place, Text, message},
+    context::{Context, Secrets},
+    facts::Facts,
+    inputs::{Inputs, RenderError},
+    names,
+    resource::{Item, Stage, Want},
+    status::{Fact, NodeQuestions, Probe},
+    template,
+};
+use crate::catalog::{PathCheck, Phase, Role, ServiceSpec};
+
+/// Renders roles for nodes. Made once per environment; then a node costs little.
+pub struct Renderer<'a> {
+    inputs: Inputs<'a>,
+    facts: Arc<Facts>,
+    compiled: Compiled,
+}
+
+/// A script with what it may be shown as.
+#[derive(Clone)]
+pub struct Script {
+    /// Text; may hold secrets.
+    pub text: String,
+    /// Whether it does.
+    pub secret: bool,
+}
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = if self.secret { "[secret]" } else { &self.text };
+        formatter.debug_struct("Script").field("text", &text).finish()
+    }
+}
+
+/// SHA-256 of what a path shall hold; none where the path is left out on this node.
+type Contents = BTreeMap<String, Option<String>>;
+
+impl<'a> Renderer<'a> {
+    /// Parses every template of the stack and computes the facts of the environment.
+    ///
+    /// # Errors
+    /// When a template cannot be parsed or the address of a node is missing.
+    pub fn new(inputs: Inputs<'a>) -> Result<Self, RenderError> {
+        Ok(Self { facts: Arc::new(Facts::new(&inputs)?), compiled: Compiled::new(inputs.catalog)?, inputs })
+    }
+
+    /// All stages of a node, in the order in which they run.
+    ///
+    /// # Errors
+    /// When something in a role is wrong for this node.
+    pub fn stages(&self, node: &str) -> Result<Vec<Stage>, RenderError> {
+        let roles = self.roles(node)?;
+        let mut contents = Contents::new();
+        roles.iter().map(|role| self.role(node, role)?.stage(&mut contents)).collect()
+    }
+
+    /// One stage of a node. Where several are wanted, [`Self::stages`] is cheaper.
+    ///
+    /// # Errors
+    /// When something in the role, or in one before it on the node, is wrong for this node.
+    pub fn stage(&self, node: &str, role: &str) -> Result<Stage, RenderError> {
+        let found = self.stages(node)?.into_iter().find(|stage| stage.role == role);
+        found.ok_or_else(|| RenderError::UnknownRole { node: node.to_owned(), role: role.to_owned() })
+    }
+
+    /// What `status` asks a node.
+    ///
+    /// # Errors
+    /// When something in a role is wrong for this node.
+    pub fn questions(&self, node: &str) -> Result<NodeQuestions, RenderError> {
+        let mut questions = NodeQuestions { node: node.to_owned(), ..NodeQuestions::default() };
+        for role in self.roles(node)? {
+            self.role(node, role)?.questions(&mut questions)?;
+        }
+        Ok(questions)
+    }
+
+    /// The script of a whole-path check for a node that it runs on.
+    ///
+    /// # Errors
+    /// When the script is wrong for this node.
+    pub fn check_script(&self, node: &str, check: &PathCheck) -> Result<Script, RenderError> {
+        let catalog = self.inputs.catalog;
+        let roles = self.roles(node)?;
+        let declared = roles.iter().filter_map(|role| catalog.roles.get(role)).flat_map(|role| &role.secrets);
+        let secrets = Secrets::fetch(self.inputs.secrets, node, declared);
+        let taken = secrets.taken();
+        let context = self.context(node, None, Some(Value::from_object(secrets)))?;
+        let path = format!("{}/{}", crate::catalog::CHECKS, check.script);
+        let place = Place { file: catalog.place(&path), line: 1 };
+        let text = self.fill(&path, &place, node, &context)?;
+        Ok(Script { text, secret: taken.load(Ordering::Relaxed) })
+    }
+
+    /// A text about the whole environment, such as a line of the summary.
+    ///
+    /// # Errors
+    /// When the text is no template or uses names that belong to a node.
+    pub fn text(&self, text: &str) -> Result<String, RenderError> {
+        let context = Context { facts: Arc::clone(&self.facts), node: None, role: None, secrets: None };
+        self.compiled.templates.render_named_str("text", text, Value::from_object(context)).map_err(|error| {
+            RenderError::Template {
+                file: self.inputs.catalog.place("stack.yaml"),
+                line: error.line().unwrap_or(1),
+                node: String::new(),
+                message: message(&error),
+            }
+        })
+    }
+
+    /// Whether a `when` expression about the whole environment holds.
+    ///
+    /// # Errors
+    /// When it is no expression or uses names that belong to a node.
+    pub fn holds(&self, when: Option<&str>) -> Result<bool, RenderError> {
+        match when {
+            Some(expression) => Ok(!self.text(&format!("{{% if {expression} %}}yes{{% endif %}}"))?.is_empty()),
+            None => Ok(true),
+        }
+    }
+
+    fn roles(&self, node: &str) -> Result<&'a [String], RenderError> {
+        let topology = self.inputs.topology;
+        let number = self.facts.number(node).ok_or_else(|| RenderError::UnknownNode(node.to_owned()))?;
+        Ok(&topology.nodes[number as usize].roles)
+    }
+
+    fn context(&self, node: &str, role: Option<&str>, secrets: Option<Value>) -> Result<Value, RenderError> {
+        let number = self.facts.number(node).ok_or_else(|| RenderError::UnknownNode(node.to_owned()))?;
+        let role = role.map(str::to_owned);
+        Ok(Value::from_object(Context { facts: Arc::clone(&self.facts), node: Some(number), role, secrets }))
+    }
+
+    fn role<'b>(&'b self, node: &'b str, name: &'b str) -> Result<RoleOnNode<'b>, RenderError> {
+        let unknown = || RenderError::UnknownRole { node: node.to_owned(), role: name.to_owned() };
+        let role = self.inputs.catalog.roles.get(name).ok_or_else(unknown)?;
+        let compiled = self.compiled.roles.get(name).ok_or_else(unknown)?;
+        let secrets = Secrets::fetch(self.inputs.secrets, node, role.secrets.iter());
+        let taken = secrets.taken();
+        let context = self.context(node, Some(name), Some(Value::from_object(secrets)))?;
+        Ok(RoleOnNode { renderer: self, node, name, role, compiled, context, taken })
+    }
+
+    fn fill(&self, template: &str, place: &Place, node: &str, context: &Value) -> Result<String, RenderError> {
+        let rendered =
+            self.compiled.templates.get_template(template).and_then(|template| template.render(context.clone()));
+        rendered.map_err(|error| {
+            // An error inside an included template names that one.
+            let inner = error.name().filter(|name| *name != template && !name.contains('#'));
+            let file = inner.map_or_else(|| place.file.clone(), |name| self.inputs.catalog.place(name));
+            let start = if inner.is_some() { 1 } else { place.line };
+            let line = start + error.line().unwrap_or(1).max(1) - 1;
+            RenderError::Template { file, line, node: node.to_owned(), message: message(&error) }
+        })
+    }
+}
+
+/// One role while it is rendered for one node.
+struct RoleOnNode<'b> {
+    renderer: &'b Renderer<'b>,
+    node: &'b str,
+    name: &'b str,
+    role: &'b Role,
+    compiled: &'b CompiledRole,
+    context: Value,
+    taken: Arc<AtomicBool>,
+}
+
+impl RoleOnNode<'_> {
+    fn stage(&self, contents: &mut Contents) -> Result<Stage, RenderError> {
+        let mut items = Vec::new();
+        let mut add = |id: String, want: Want| items.push(Item { id, want });
+        if !self.role.packages.is_empty() {
+            let mut names = self.role.packages.clone();
+            names.sort();
+            names.dedup();
+            names::check(&names, names::package, &self.compiled.place)?;
+            add("packages".to_owned(), Want::Packages { names });
+        }
+        for (spec, texts) in self.role.directories.iter().zip(&self.compiled.directories) {
+            if !self.wanted(texts)? {
+                continue;
+            }
+            let path = self.path(texts, 0)?;
+            names::check([&spec.owner, &spec.group], names::user, &texts.place)?;
+            let (mode, owner, group) = (four_digits(&spec.mode), spec.owner.clone(), spec.group.clone());
+            add(format!("directory {path}"), Want::Directory { path, mode, owner, group });
+        }
+        for (spec, texts) in self.role.files.iter().zip(&self.compiled.files) {
+            let path = self.path(texts, 0)?;
+            if !self.wanted(texts)? {
+                contents.entry(path).or_insert(None);
+                continue;
+            }
+            names::check([&spec.owner, &spec.group], names::user, &texts.place)?;
+            self.taken.store(false, Ordering::Relaxed);
+            let content = self.content(spec.template.as_deref(), spec.source.as_deref(), &texts.place)?;
+            let secret = spec.secret || self.taken.load(Ordering::Relaxed);
+            contents.insert(path.clone(), Some(template::sha256(&content)));
+            let (mode, owner, group) = (four_digits(&spec.mode), spec.owner.clone(), spec.group.clone());
+            let initial = spec.initial;
+            add(format!("file {path}"), Want::File { path, content, mode, owner, group, secret, initial });
+        }
+        for texts in &self.compiled.links {
+            let path = self.path(texts, 0)?;
+            let target = self.shown(&texts.texts[1], "a link's target")?;
+            if self.wanted(texts)? {
+                contents.insert(path.clone(), Some(template::sha256(target.as_bytes())));
+                names::check([&target], names::target, &texts.place)?;
+                add(format!("link {path}"), Want::Link { path, target });
+            } else {
+                contents.entry(path).or_insert(None);
+            }
+        }
+        for texts in &self.compiled.absent {
+            let path = self.path(texts, 0)?;
+            add(format!("absent {path}"), Want::Absent { path });
+        }
+        self.commands(Phase::Before, &mut add)?;
+        for (spec, texts) in self.role.services.iter().zip(&self.compiled.services) {
+            if self.wanted(texts)? {
+                let want = self.service(spec, texts, contents)?;
+                if let Want::Service { name, .. } = &want {
+                    add(format!("service {name}"), want);
+                }
+            }
+        }
+        for (spec, texts) in self.role.ready.iter().zip(&self.compiled.ready) {
+            if self.wanted(texts)? {
+                let run = self.shown(&texts.texts[0], "a probe")?;
+                let (name, deadline, hint) = (spec.name.clone(), spec.deadline, spec.hint.clone());
+                add(format!("ready {name}"), Want::Ready { name, run, deadline, hint });
+            }
+        }
+        self.commands(Phase::After, &mut add)?;
+        Ok(Stage { node: self.node.to_owned(), role: self.name.to_owned(), resources: items })
+    }
+
+    fn commands(&self, phase: Phase, add: &mut impl FnMut(String, Want)) -> Result<(), RenderError> {
+        for (spec, texts) in self.role.commands.iter().zip(&self.compiled.commands) {
+            if spec.phase == phase && self.wanted(texts)? {
+                let run = self.shown(&texts.texts[0], "a command")?;
+                let unless = self.shown(&texts.texts[1], "the guard of a command")?;
+                let (name, deadline) = (spec.name.clone(), spec.deadline);
+                add(format!("command {name}"), Want::Command { name, run, unless, deadline });
+            }
+        }
+        Ok(())
+    }
+
+    fn service(&self, spec: &ServiceSpec, texts: &Conditional, contents: &Contents) -> Result<Want, RenderError> {
+        let name = self.shown(&texts.texts[0], "the name of a service")?;
+        names::check([&name], names::unit, &texts.place)?;
+        let validate = texts.texts.get(1).map(|text| self.shown(text, "a validation")).transpose()?;
+        let stamp = |paths: &[String]| -> Result<String, RenderError> {
+            let mut text = String::new();
+            for path in paths {
+                let hash = contents.get(path).ok_or_else(|| RenderError::Value {
+                    file: texts.place.file.clone(),
+                    line: texts.place.line,
+                    message: format!(
+                        "service `{name}` depends on `{path}`, which neither this role nor one before it on {} writes",
+                        self.node
+                    ),
+                })?;
+                text.push_str(&format!("{path} {}\n", hash.as_deref().unwrap_or("-")));
+            }
+            Ok(template::sha256(text.as_bytes()))
+        };
+        let stamp = format!("r:{} l:{}", stamp(&spec.restart_on)?, stamp(&spec.reload_on)?);
+        let (restart_on, reload_on) = (spec.restart_on.clone(), spec.reload_on.clone());
+        Ok(Want::Service { name, restart_on, reload_on, validate, stamp })
+    }
+
+    fn questions(&self, questions: &mut NodeQuestions) -> Result<(), RenderError> {
+        for texts in &self.compiled.services {
+            if self.wanted(texts)? {
+                let unit = self.shown(&texts.texts[0], "the name of a service")?;
+                names::check([&unit], names::unit, &texts.place)?;
+                questions.services.push((self.name.to_owned(), unit));
+            }
+        }
+        for (spec, texts) in self.role.ready.iter().zip(&self.compiled.ready) {
+            if self.wanted(texts)? {
+                let run = self.shown(&texts.texts[0], "a probe")?;
+                let (role, name, hint) = (self.name.to_owned(), spec.name.clone(), spec.hint.clone());
+                questions.probes.push(Probe { role, name, run, hint });
+            }
+        }
+        for (spec, texts) in self.role.status.iter().zip(&self.compiled.status) {
+            let run = self.shown(&texts.texts[0], "a status line")?;
+            questions.facts.push(Fact { role: self.name.to_owned(), name: spec.name.clone(), run });
+        }
+        if let Some(leader) = &self.compiled.leader {
+            questions.leaders.push((self.name.to_owned(), self.shown(leader, "the question for the leader")?));
+        }
+        Ok(())
+    }
+
+    fn content(
+        &self,
+        template: Option<&str>,
+        source: Option<&str>,
+        place: &Place,
+    ) -> Result<Vec<u8>, RenderError> {
+        let catalog = self.renderer.inputs.catalog;
+        let missing = |name: &str| RenderError::Value {
+            file: place.file.clone(),
+            line: place.line,
+            message: format!("there is no `{name}`"),
+        };
+        if let Some(name) = template {
+            let (path, _) = catalog.template(self.name, name).ok_or_else(|| missing(name))?;
+            let place = Place { file: catalog.place(&path), line: 1 };
+            return Ok(self.renderer.fill(&path, &place, self.node, &self.context)?.into_bytes());
+        }
+        let name = source.unwrap_or_default();
+        catalog.file(self.name, name).map(<[u8]>::to_vec).ok_or_else(|| missing(name))
+    }
+
+    fn wanted(&self, texts: &Conditional) -> Result<bool, RenderError> {
+        match &texts.when {
+            Some(when) => Ok(!self.shown(when, "a condition")?.is_empty()),
+            None => Ok(true),
+        }
+    }
+
+    fn path(&self, texts: &Conditional, number: usize) -> Result<String, RenderError> {
+        let path = self.shown(&texts.texts[number], "a path")?;
+        names::check([&path], names::path, &texts.place)?;
+        Ok(path)
+    }
+
+    /// Renders a text that appears in logs: it may not read a secret.
+    fn shown(&self, text: &Text, what: &str) -> Result<String, RenderError> {
+        match text {
+            Text::Plain(text) => Ok(text.clone()),
+            Text::Template(name, place) => {
+                self.taken.store(false, Ordering::Relaxed);
+                let text = self.renderer.fill(name, place, self.node, &self.context)?;
+                if self.taken.load(Ordering::Relaxed) {
+                    return Err(RenderError::SecretShown {
+                        file: place.file.clone(),
+                        line: place.line,
+                        what: what.to_owned(),
+                    });
+                }
+                Ok(text)
+            }
+        }
+    }
+}
+
+fn four_digits(mode: &str) -> String {
+    format!("{mode:0>4}")
+}

@@ -1,0 +1,85 @@
+//! The key that opens the secrets of a user's environments.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use age::{secrecy::ExposeSecret, x25519::Identity};
+use zeroize::Zeroizing;
+
+use super::{Secret, SecretsError};
+use crate::workspace::{make_private_folder, write_private};
+
+/// Where the age identity (an X25519 key) comes from.
+#[derive(Debug, Clone)]
+pub enum IdentitySource {
+    /// A file; made on first use.
+    File(PathBuf),
+    /// The key itself, `AGE-SECRET-KEY-1…`, as a CI system hands secrets to its jobs.
+    Key(Secret),
+}
+
+impl IdentitySource {
+    /// `REFARCH_IDENTITY` (a file, or the key itself), or `refarch/identity.txt` in the user's configuration folder.
+    ///
+    /// # Errors
+    /// When neither that variable nor `XDG_CONFIG_HOME` nor `HOME` is set.
+    pub fn from_env() -> Result<Self, SecretsError> {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        if let Some(value) = variable("REFARCH_IDENTITY") {
+            return Ok(match value.to_str() {
+                Some(text) if text.starts_with("AGE-SECRET-KEY-") => Self::Key(Secret::new(text.to_owned())),
+                _ => Self::File(value.into()),
+            });
+        }
+        let configuration = variable("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".config")))
+            .ok_or(SecretsError::NoHome)?;
+        Ok(Self::File(configuration.join("refarch/identity.txt")))
+    }
+
+    /// Reads the identity that must be there already.
+    pub(super) fn read(&self) -> Result<Identity, SecretsError> {
+        match self {
+            Self::Key(key) => parse(key.expose())
+                .map_err(|reason| SecretsError::Identity { place: "REFARCH_IDENTITY".to_owned(), reason }),
+            Self::File(path) => {
+                read(path).map_err(|reason| SecretsError::Identity { place: path.display().to_string(), reason })
+            }
+        }
+    }
+
+    /// Reads the identity, and makes it first where the file is missing.
+    pub(super) fn read_or_make(&self) -> Result<Identity, SecretsError> {
+        if let Self::File(path) = self
+            && !path.exists()
+        {
+            let identity = Identity::generate();
+            let text = Zeroizing::new(format!(
+                "# refarch: opens the secrets of your environments. Keep a copy in a safe place.\n\
+                 # public key: {}\n{}\n",
+                identity.to_public(),
+                identity.to_string().expose_secret()
+            ));
+            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+                make_private_folder(folder)?;
+            }
+            write_private(path, text.as_bytes())?;
+            return Ok(identity);
+        }
+        self.read()
+    }
+}
+
+fn read(path: &Path) -> Result<Identity, String> {
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error: io::Error| error.to_string())?);
+    parse(&text)
+}
+
+/// The first line that is neither empty nor a comment, as age's own tools write such files.
+fn parse(text: &str) -> Result<Identity, String> {
+    let key = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    key.ok_or("it holds no key")?.parse::<Identity>().map_err(|error| format!("it holds no age X25519 key: {error}"))
+}

@@ -1,0 +1,15 @@
+//! Passwords, keys and certificates of an environment: generated, kept encrypted, handed out, never shown.
+
+mod certificate;
+mod generate;
+mod identity;
+mod redact;
+mod secret;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use identity::IdentitySource;
+pub use redact::Redactor;
+pub use secret::Secret;
+pub use store::{CertificateRequest, Pair, SecretInfo, SecretKind, SecretStore, SecretsError};

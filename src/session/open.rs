@@ -1,0 +1,133 @@
+//! Opening an environment: read its file, its stack's roles, and resolve.
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use super::Error;
+use crate::{
+    catalog::{Catalog, StackCatalog},
+    diagnostic::{Diagnostic, Faults},
+    environment::{self, LoadRequest, Loaded, ProviderKind, Stack, StackFacts},
+    provider::Provider,
+    topology::{self, Topology},
+    workspace::Workspace,
+};
+
+/// Which environment, and what is laid over its file.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Environment file.
+    pub file: PathBuf,
+    /// `key=value`, in order.
+    pub sets: Vec<String>,
+    /// Folder of stacks to use instead of those in the binary.
+    pub roles: Option<PathBuf>,
+    /// Folder for the workspace instead of `.refarch` beside the file.
+    pub workspace: Option<PathBuf>,
+}
+
+/// An open environment: all that its file says, resolved. Nothing was changed by opening it.
+pub struct Session {
+    pub(super) request: Request,
+    pub(super) loaded: Loaded,
+    pub(super) catalog: StackCatalog,
+    pub(super) topology: Topology,
+    pub(super) workspace: Workspace,
+    pub(super) provider: Box<dyn Provider>,
+}
+
+impl Session {
+    /// Opens an environment.
+    ///
+    /// # Errors
+    /// Every fault of the environment file at once; or what is wrong with the roles.
+    pub fn open(request: &Request) -> Result<Self, Error> {
+        let loaded = load(request)?;
+        let stack = loaded.environment.stack;
+        let catalog = Catalog::load(stack.name(), request.roles.as_deref())?;
+        let inventory = super::inventory::load(&request.file, &loaded)?;
+        let machines = inventory.as_ref().map(super::inventory::machines);
+        let topology = topology::resolve(&topology::Input {
+            environment: &loaded.environment,
+            reference: loaded.reference.as_ref(),
+            stack: &catalog.stack,
+            roles: &catalog.roles,
+            machines: machines.as_ref(),
+        })?;
+        let workspace =
+            Workspace::for_environment(&request.file, &loaded.environment.name, request.workspace.clone());
+        let provider = super::inventory::provider(&loaded.environment, &catalog, &workspace, inventory)?;
+        Ok(Self { request: request.clone(), loaded, catalog, topology, workspace, provider })
+    }
+
+    /// What the environment resolved to.
+    #[must_use]
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// What the user wrote.
+    #[must_use]
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    /// The stack's roles.
+    #[must_use]
+    pub fn catalog(&self) -> &StackCatalog {
+        &self.catalog
+    }
+
+    /// Where the environment keeps what must outlive a run.
+    #[must_use]
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// Where machines come from.
+    #[must_use]
+    pub fn provider(&self) -> &dyn Provider {
+        self.provider.as_ref()
+    }
+
+    /// The environment file as the user named it.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.request.file
+    }
+}
+
+/// Reads and checks the environment file alone.
+///
+/// # Errors
+/// Every fault at once.
+pub fn load(request: &Request) -> Result<Loaded, Error> {
+    let roles = request.roles.clone();
+    let stacks = move |stack: Stack| {
+        Catalog::load(stack.name(), roles.as_deref())
+            .map(|catalog| StackFacts::new(&catalog.stack, catalog.roles))
+            .map_err(|error| error.to_string())
+    };
+    let providers: Vec<ProviderKind> = environment::compiled_providers();
+    environment::load(&LoadRequest {
+        file: &request.file,
+        sets: &request.sets,
+        variables: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+        stacks: &stacks,
+        providers: &providers,
+    })
+    .map_err(Error::Environment)
+}
+
+/// Faults of a file other than the environment's own.
+pub(super) fn faults(diagnostics: Vec<Diagnostic>) -> Error {
+    Error::Environment(Faults { diagnostics, ..Faults::default() })
+}
+
+/// Addresses of nodes.
+pub(super) type Addresses = BTreeMap<String, IpAddr>;

@@ -1,0 +1,150 @@
+//! Proving and describing a running environment.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Error, Reach, Session,
+    vault::{Fill, Vault},
+};
+use crate::{
+    configure::{self, node_status},
+    event::Events,
+    provider::Condition,
+    topology::Node,
+    verify::{self, CheckResult, PathRun},
+};
+
+/// Nodes asked at the same time.
+const AT_ONCE: usize = 64;
+
+/// What `status` shows of one node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Name.
+    pub node: String,
+    /// Its group.
+    pub group: String,
+    /// Address.
+    pub address: Option<String>,
+    /// Zone.
+    pub zone: u32,
+    /// What the provider says: `good`, `stopped`, `broken: …`, `absent`.
+    pub machine: String,
+    /// What the node says of itself; none where it did not answer.
+    pub own: Option<configure::NodeStatus>,
+    /// Why it did not answer.
+    pub trouble: Option<String>,
+}
+
+impl NodeStatus {
+    /// Whether everything on the node is as it should be.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.own.as_ref().is_some_and(configure::NodeStatus::is_healthy)
+    }
+}
+
+impl Session {
+    /// Asks every node how it is, all at once.
+    ///
+    /// # Errors
+    /// When the provider does not answer or a role is wrong for a node.
+    pub async fn status(&self, reach: &Reach) -> Result<Vec<NodeStatus>, Error> {
+        let live = self.provider.observe().await?;
+        let addresses = self.addresses(&reach.hosts);
+        let store = self.secrets(&addresses, Fill::Placeholders)?;
+        let vault = Vault(&store);
+        let renderer = self.renderer(&addresses, &vault)?;
+        let mut questions = BTreeMap::new();
+        for node in &self.topology.nodes {
+            questions.insert(node.name.as_str(), renderer.questions(&node.name)?);
+        }
+        let ask = |node: &Node| {
+            let condition = live
+                .iter()
+                .find(|live| live.node.as_ref() == Some(&node.name))
+                .map(|live| live.condition.clone());
+            let machine = match &condition {
+                None => "absent".to_owned(),
+                Some(Condition::Good) => "good".to_owned(),
+                Some(Condition::Stopped) => "stopped".to_owned(),
+                Some(Condition::Broken(why)) => format!("broken: {why}"),
+            };
+            NodeStatus {
+                node: node.name.clone(),
+                group: node.group.clone(),
+                address: reach.hosts.get(&node.name).map(|host| host.private.to_string()),
+                zone: node.zone,
+                machine,
+                own: None,
+                trouble: None,
+            }
+        };
+        let all: Vec<NodeStatus> = stream::iter(self.topology.nodes.iter().map(ask))
+            .map(|mut status| {
+                let questions = &questions;
+                async move {
+                    if let (true, Some(host)) = (status.machine == "good", reach.hosts.get(&status.node)) {
+                        match node_status(&reach.remote, host, &questions[status.node.as_str()]).await {
+                            Ok(own) => status.own = Some(own),
+                            Err(error) => status.trouble = Some(error.to_string()),
+                        }
+                    }
+                    status
+                }
+            })
+            .buffered(AT_ONCE)
+            .collect()
+            .await;
+        Ok(all)
+    }
+
+    /// Proves the whole paths.
+    ///
+    /// # Errors
+    /// When a check cannot be rendered. A check that does not hold is a result.
+    pub async fn verify(&self, reach: &Reach, events: &Events) -> Result<Vec<CheckResult>, Error> {
+        let addresses = self.addresses(&reach.hosts);
+        let store = self.stored_secrets()?;
+        let vault = Vault(&store);
+        let renderer = self.renderer(&addresses, &vault)?;
+        let mut runs = Vec::new();
+        for check in &self.catalog.stack.checks {
+            if !renderer.holds(check.when.as_deref())? {
+                continue;
+            }
+            let role = check.on.iter().find(|role| self.topology.has_role(role));
+            let nodes: Vec<&Node> = role.map(|role| self.topology.with_role(role).collect()).unwrap_or_default();
+            let many = if check.every { nodes.len() } else { 1 };
+            for node in nodes.into_iter().take(many) {
+                runs.push(PathRun {
+                    name: check.name.clone(),
+                    proves: check.proves.clone(),
+                    node: node.name.clone(),
+                    script: renderer.check_script(&node.name, check)?.text.into_bytes(),
+                    samples: check.samples,
+                    interval: Duration::from_millis(check.interval_ms),
+                    deadline: Duration::from_secs(u64::from(check.deadline)),
+                    hint: check.hint.clone(),
+                });
+            }
+        }
+        Ok(verify::paths::run(&reach.remote, &reach.hosts, &runs, events).await)
+    }
+
+    /// The stack's own lines of the summary: name, value.
+    ///
+    /// # Errors
+    /// When a line cannot be rendered.
+    pub fn summary(&self, reach: &Reach) -> Result<Vec<(String, String)>, Error> {
+        let addresses = self.addresses(&reach.hosts);
+        let store = self.secrets(&addresses, Fill::OnlyPlaceholders)?;
+        let vault = Vault(&store);
+        let renderer = self.renderer(&addresses, &vault)?;
+        let lines = &self.catalog.stack.summary_lines;
+        lines.iter().map(|line| Ok((line.name.clone(), renderer.text(&line.value)?))).collect()
+    }
+}

@@ -1,0 +1,61 @@
+//! Reaching an environment's nodes.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use super::{Error, Session, open::Addresses};
+use crate::{
+    provider::Host,
+    remote::ssh::{SshOptions, SshRemote},
+};
+
+/// Seconds until a connection attempt is given up, where the environment does not say.
+const CONNECT: u32 = 10;
+
+/// A way to the nodes.
+pub struct Reach {
+    /// Node -> how to reach it. Nodes without an address yet are not here.
+    pub hosts: BTreeMap<String, Host>,
+    /// SSH with the environment's own configuration and known hosts.
+    pub remote: SshRemote,
+    /// The configuration file that `ssh -F` takes.
+    pub ssh_config: PathBuf,
+}
+
+impl Session {
+    /// Finds out how to reach the nodes, and writes the environment's SSH configuration.
+    ///
+    /// # Errors
+    /// When the provider does not answer, or the workspace cannot be written.
+    pub async fn reach(&self) -> Result<Reach, Error> {
+        self.workspace.create()?;
+        let hosts: Vec<Host> = self.provider.hosts(&self.topology).await?;
+        let ssh = &self.loaded.environment.ssh;
+        let remote = SshRemote::new(SshOptions {
+            config: self.workspace.ssh_config(),
+            known_hosts: self.workspace.known_hosts(),
+            connect_timeout: Duration::from_secs(u64::from(ssh.connect_timeout.unwrap_or(CONNECT))),
+            ..SshOptions::default()
+        })?;
+        remote.write_config(&hosts)?;
+        Ok(Reach {
+            hosts: hosts.into_iter().map(|host| (host.node.clone(), host)).collect(),
+            remote,
+            ssh_config: self.workspace.ssh_config(),
+        })
+    }
+
+    /// Address of every node; a stand-in from the documentation range where none is known yet.
+    pub(super) fn addresses(&self, hosts: &BTreeMap<String, Host>) -> Addresses {
+        self.topology
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(index, node)| {
+                let stand_in = std::net::Ipv4Addr::from_bits(
+                    std::net::Ipv4Addr::new(198, 18, 0, 1).to_bits() + u32::try_from(index).unwrap_or_default(),
+                );
+                (node.name.clone(), hosts.get(&node.name).map_or(stand_in.into(), |host| host.private))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,111 @@
+//! Secrets as templates see them.
+
+use std::collections::BTreeMap;
+
+use super::{Error, Session, open::Addresses};
+use crate::{
+    catalog::SecretSpec,
+    configure::{Inputs, Renderer, SecretSource, Stage},
+    secrets::{CertificateRequest, IdentitySource, SecretStore},
+};
+
+/// The store, as rendering asks it.
+pub(super) struct Vault<'a>(pub &'a SecretStore);
+
+impl SecretSource for Vault<'_> {
+    fn text(&self, name: &str) -> Option<String> {
+        self.0.text(name).map(|secret| secret.expose().to_owned())
+    }
+
+    fn pair(&self, name: &str, node: &str) -> Option<(String, String)> {
+        self.0.pair(name, node).map(|pair| (pair.certificate.to_owned(), pair.key.expose().to_owned()))
+    }
+
+    fn ca_certificate(&self) -> Option<String> {
+        self.0.ca_certificate(None).map(str::to_owned)
+    }
+}
+
+/// How missing secrets are filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// Make and keep them: something is about to be written to nodes.
+    Make,
+    /// Stand-ins, never written.
+    Placeholders,
+    /// Stand-ins for everything, also for what exists: for output that anybody may see.
+    OnlyPlaceholders,
+}
+
+impl Session {
+    /// The environment's secrets, complete for its topology.
+    ///
+    /// # Errors
+    /// When they cannot be read, made or written.
+    pub(super) fn secrets(&self, addresses: &Addresses, fill: Fill) -> Result<SecretStore, Error> {
+        let mut store = match fill {
+            Fill::OnlyPlaceholders => SecretStore::offline(),
+            _ => self.stored_secrets()?,
+        };
+        let nobody = SecretStore::offline();
+        let nobody = Vault(&nobody);
+        let names = self.renderer(addresses, &nobody)?;
+        let mut specs: BTreeMap<String, SecretSpec> = BTreeMap::new();
+        let mut certificates = Vec::new();
+        for node in &self.topology.nodes {
+            for role in &node.roles {
+                specs.extend(self.catalog.roles[role].secrets.clone());
+            }
+            for (secret, names) in names.certificates(&node.name)? {
+                certificates.push(CertificateRequest { secret, node: node.name.clone(), names });
+            }
+        }
+        match fill {
+            Fill::Make => store.ensure(&specs, &certificates)?,
+            _ => store.fill_placeholders(&specs, &certificates)?,
+        };
+        Ok(store)
+    }
+
+    /// The secrets that exist.
+    ///
+    /// # Errors
+    /// When they cannot be read with this user's identity.
+    pub fn stored_secrets(&self) -> Result<SecretStore, Error> {
+        Ok(SecretStore::open(&self.workspace, IdentitySource::from_env()?)?)
+    }
+
+    /// Every node's stages, rendered.
+    ///
+    /// # Errors
+    /// When a role is wrong for a node.
+    pub(super) fn stages(
+        &self,
+        addresses: &Addresses,
+        store: &SecretStore,
+    ) -> Result<BTreeMap<String, Vec<Stage>>, Error> {
+        let vault = Vault(store);
+        let renderer = self.renderer(addresses, &vault)?;
+        self.topology.nodes.iter().map(|node| Ok((node.name.clone(), renderer.stages(&node.name)?))).collect()
+    }
+
+    /// Every node's stages with stand-ins for all secrets and addresses: what `render` shows, offline.
+    ///
+    /// # Errors
+    /// When a role is wrong for a node.
+    pub fn preview(&self) -> Result<BTreeMap<String, Vec<Stage>>, Error> {
+        let addresses = self.addresses(&BTreeMap::new());
+        let store = self.secrets(&addresses, Fill::OnlyPlaceholders)?;
+        self.stages(&addresses, &store)
+    }
+
+    /// Renders roles with these addresses and secrets.
+    pub(super) fn renderer<'a>(
+        &'a self,
+        addresses: &'a Addresses,
+        secrets: &'a Vault<'a>,
+    ) -> Result<Renderer<'a>, Error> {
+        let inputs = Inputs { catalog: &self.catalog, topology: &self.topology, addresses, secrets };
+        Ok(Renderer::new(inputs)?)
+    }
+}

@@ -1,0 +1,127 @@
+//! Does what steps say.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::future::BoxFuture;
+
+use crate::{
+    configure::{ConfigureError, Mode, Stage, run_stage},
+    engine::{ErrorClass, Execute, StepError, StepOutcome},
+    event::StepLog,
+    plan::{Action, Step},
+    provider::{Change, Host, Provider, ProviderError},
+    remote::{Remote, RemoteError},
+};
+
+/// How long a node may take from its creation until SSH answers.
+const ARRIVAL: Duration = Duration::from_secs(300);
+
+/// The executor of an environment's steps.
+pub(super) struct Work<'a> {
+    pub provider: &'a dyn Provider,
+    pub remote: &'a dyn Remote,
+    pub hosts: &'a BTreeMap<String, Host>,
+    pub stages: &'a BTreeMap<String, Vec<Stage>>,
+}
+
+impl Execute for Work<'_> {
+    fn run<'a>(&'a self, step: &'a Step, log: &'a StepLog) -> BoxFuture<'a, Result<StepOutcome, StepError>> {
+        Box::pin(async move {
+            match &step.action {
+                Action::Infrastructure(change) => self.infrastructure(change, log).await,
+                Action::AwaitNode => self.arrive(step).await,
+                Action::Configure { role } => self.configure(step, role, log).await,
+            }
+        })
+    }
+}
+
+impl Work<'_> {
+    async fn infrastructure(&self, change: &Change, log: &StepLog) -> Result<StepOutcome, StepError> {
+        let done = match change {
+            Change::Create { resource } => self.provider.create(resource, log).await,
+            Change::Start { resource } => self.provider.start(resource, log).await,
+            Change::Update { resource, fields } => self.provider.update(resource, fields, log).await,
+            Change::Replace { resource, .. } => self.replace(resource, log).await,
+            Change::Delete { live } => {
+                if let Some(node) = &live.node {
+                    self.remote.forget(node).await;
+                }
+                self.provider.delete(live, log).await
+            }
+        };
+        done.map(|()| StepOutcome { changed: 1 }).map_err(provider_error)
+    }
+
+    async fn replace(&self, resource: &crate::provider::Resource, log: &StepLog) -> Result<(), ProviderError> {
+        let live = self.provider.observe().await?;
+        if let Some(old) = live.iter().find(|live| live.id == resource.id) {
+            if let Some(node) = &old.node {
+                self.remote.forget(node).await;
+            }
+            self.provider.delete(old, log).await?;
+        }
+        self.provider.create(resource, log).await
+    }
+
+    async fn arrive(&self, step: &Step) -> Result<StepOutcome, StepError> {
+        let host = self.host(step)?;
+        // What answered before is gone or was started anew.
+        self.remote.forget(&host.node).await;
+        self.remote.await_ready(host, ARRIVAL).await.map_err(|error| remote_error(&error))?;
+        Ok(StepOutcome::default())
+    }
+
+    async fn configure(&self, step: &Step, role: &str, log: &StepLog) -> Result<StepOutcome, StepError> {
+        let host = self.host(step)?;
+        let stage = self
+            .stages
+            .get(&host.node)
+            .and_then(|stages| stages.iter().find(|stage| stage.role == role))
+            .ok_or_else(|| permanent(format!("{} has no role {role} any more", host.node)))?;
+        match run_stage(self.remote, host, stage, Mode::Apply, log).await {
+            Ok(report) => Ok(StepOutcome { changed: report.changed() }),
+            Err(ConfigureError::Remote(error)) => Err(remote_error(&error)),
+            Err(error) => Err(StepError {
+                message: error.to_string(),
+                hint: error.hint().map(str::to_owned),
+                class: ErrorClass::Permanent,
+                tail: error.output().to_vec(),
+            }),
+        }
+    }
+
+    fn host(&self, step: &Step) -> Result<&Host, StepError> {
+        let node = step.node.as_deref().unwrap_or_default();
+        self.hosts.get(node).ok_or_else(|| permanent(format!("nobody knows the address of `{node}`")))
+    }
+}
+
+fn provider_error(error: ProviderError) -> StepError {
+    StepError { message: error.to_string(), hint: error.hint, class: error.class, tail: Vec::new() }
+}
+
+/// A lost connection is worth another try, because stages are idempotent; a wrong key is not.
+fn remote_error(error: &RemoteError) -> StepError {
+    let (class, hint) = match error {
+        RemoteError::Connect { .. } | RemoteError::Lost { .. } => (ErrorClass::Transient, None),
+        RemoteError::HostKey { .. } => (
+            ErrorClass::Permanent,
+            Some(
+                "somebody may be in between, or the machine was made anew behind refarch's back; if you know that \
+                 it was, remove its line from the environment's known_hosts",
+            ),
+        ),
+        RemoteError::Login { .. } => {
+            (ErrorClass::Permanent, Some("check `ssh.user` and `ssh.identity`, and that the agent has the key"))
+        }
+        RemoteError::Deadline { .. } => {
+            (ErrorClass::Permanent, Some("the same command again goes on where this one stopped"))
+        }
+    };
+    StepError { message: error.to_string(), hint: hint.map(str::to_owned), class, tail: Vec::new() }
+}
+
+fn permanent(message: String) -> StepError {
+    StepError { message, hint: None, class: ErrorClass::Permanent, tail: Vec::new() }
+}
