@@ -3,10 +3,12 @@
 //! `docs/design/architecture.md` tells how the modules work together and what none of them may do.
 
 pub mod catalog;
+pub mod cli;
 pub mod configure;
 pub mod diagnostic;
 pub mod environment;
 pub mod event;
+pub mod exit;
 pub mod provider;
 pub mod remote;
 pub mod topology;
