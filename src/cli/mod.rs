@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! One file per verb: arguments, one library call, choice of view.
 
 pub mod environment;
@@ -5,3 +6,150 @@ pub mod explain;
 pub mod init;
 pub mod schema;
 pub mod validate;
+=======
+//! The command line: arguments, one library call per verb, the choice of a view.
+
+mod apply;
+mod check;
+mod completion;
+mod destroy;
+mod exec;
+mod explain;
+mod failure;
+mod graph;
+mod init;
+mod lock;
+mod output;
+mod plan;
+mod render;
+mod resume;
+mod runs;
+mod schema;
+mod secrets;
+mod ssh;
+mod status;
+mod target;
+mod validate;
+mod verify;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::Failure;
+pub use output::{Format, Output};
+pub use target::Target;
+
+use crate::exit;
+
+/// One environment file becomes a running, verified, highly available reference architecture.
+#[derive(Debug, Parser)]
+#[command(name = "refarch", version, max_term_width = 110, after_help = AFTER)]
+pub struct Cli {
+    #[command(flatten)]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER: &str = "\
+ENVIRONMENT is an environment file. Without it: $REFARCH_ENVIRONMENT, else refarch.yaml here or in a folder above.
+Exit codes: 0 done, 1 failed, 2 plan has changes (--detailed-exitcode), 3 checks failed, 4 locked,
+5 stopped and resumable, 64 usage, 65 environment file, 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a commented environment file
+    Init(init::InitArgs),
+    /// Check an environment file; touches nothing
+    Validate(validate::ValidateArgs),
+    /// Look whether this machine, the provider and the nodes are ready for an apply
+    #[command(alias = "doctor")]
+    Check(check::Args),
+    /// Show what apply would do, and why
+    #[command(alias = "diff")]
+    Plan(plan::Args),
+    /// Make the environment what its file says, and prove that it works
+    #[command(alias = "up")]
+    Apply(apply::Args),
+    /// Show every node: role, address, health, who leads, versions
+    Status(status::Args),
+    /// Prove the whole paths: writes, jobs, pushes
+    Verify(verify::Args),
+    /// Open a shell on a node
+    Ssh(ssh::Args),
+    /// Run a command on many nodes
+    Exec(exec::Args),
+    /// Tell where a value comes from, or why a node exists
+    Explain(explain::Args),
+    /// Draw the topology
+    Graph(graph::Args),
+    /// Print what would be written to a node; offline, with placeholder secrets
+    Render(render::Args),
+    /// List what was done, by whom, when
+    Runs(runs::Args),
+    /// Finish a run that was stopped
+    Resume(resume::Args),
+    /// Show or break the environment's lock
+    Lock(lock::Args),
+    /// List or show generated secrets
+    Secrets(secrets::Args),
+    /// Remove the environment
+    #[command(alias = "down")]
+    Destroy(destroy::Args),
+    /// Print the JSON Schema of environment files
+    Schema(schema::SchemaArgs),
+    /// Print a completion script
+    Completion(completion::Args),
+    /// Print the manual page
+    Man,
+}
+
+/// Reads the command line, does what it says, and returns the exit code.
+#[must_use]
+pub fn main() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Printing can only fail where nobody reads.
+            let _ = error.print();
+            return if error.use_stderr() { exit::USAGE } else { exit::DONE };
+        }
+    };
+    let output = cli.output.clone();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return output.failure(&Failure::new(exit::FAILED, format!("cannot start: {error}")));
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(failure) => output.failure(&failure),
+    }
+}
+
+async fn run(cli: Cli) -> Result<u8, Failure> {
+    let output = cli.output;
+    match cli.command {
+        Command::Init(args) => init::run(args),
+        Command::Validate(args) => validate::run(args, &output),
+        Command::Check(args) => check::run(args, &output).await,
+        Command::Plan(args) => plan::run(args, &output).await,
+        Command::Apply(args) => apply::run(args, &output).await,
+        Command::Status(args) => status::run(args, &output).await,
+        Command::Verify(args) => verify::run(args, &output).await,
+        Command::Ssh(args) => ssh::run(args).await,
+        Command::Exec(args) => exec::run(args, &output).await,
+        Command::Explain(args) => explain::run(args, &output),
+        Command::Graph(args) => graph::run(args),
+        Command::Render(args) => render::run(args).await,
+        Command::Runs(args) => runs::run(args, &output),
+        Command::Resume(args) => resume::run(args, &output).await,
+        Command::Lock(args) => lock::run(args, &output),
+        Command::Secrets(args) => secrets::run(args, &output),
+        Command::Destroy(args) => destroy::run(args, &output).await,
+        Command::Schema(args) => schema::run(args),
+        Command::Completion(args) => completion::run(&args),
+        Command::Man => completion::man(),
+    }
+}
+>>>>>>> 85fd27c

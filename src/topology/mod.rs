@@ -1,5 +1,11 @@
 //! From what the user wrote to what will be: every node by name, and who talks to whom. Pure.
 
+pub mod expression;
 pub mod model;
+pub mod resolve;
+pub mod select;
+pub mod wiring;
 
 pub use model::{Edge, Leg, Machine, Node, Topology};
+pub use resolve::{Input, ResolveError, resolve};
+pub use select::{Selector, SelectorError};

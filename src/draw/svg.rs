@@ -1,0 +1,152 @@
+//! SVG: one self-contained picture, light and dark.
+
+use std::fmt::Write as _;
+
+use super::{
+    layout::{BOX_WIDTH, HEAD, LINE, LINES, Place, layout},
+    model::{Group, Picture},
+};
+
+const MARGIN: f64 = 36.0;
+const TITLE: f64 = 74.0;
+const STYLE: &str = "\
+svg{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;--paper:#fff;--ink:#1d2733;--soft:#5d6b7a;--line:#9aa7b4;--box:#f5f7f9;--edge:#ccd4dc;--head:#e4eaf0;--data:#e3effc;--rim:#8fb8e6}\
+@media(prefers-color-scheme:dark){svg{--paper:#12171d;--ink:#e6ebf0;--soft:#98a6b4;--line:#66737f;--box:#1b232c;--edge:#35414d;--head:#26313c;--data:#17304d;--rim:#3d6da3}}\
+.paper{fill:var(--paper)}.title{font-size:22px;font-weight:600;fill:var(--ink)}.sub{font-size:13px;fill:var(--soft)}\
+.box{fill:var(--box);stroke:var(--edge)}.head{fill:var(--head)}.data .box{stroke:var(--rim)}.data .head{fill:var(--data)}\
+.name{font-size:13px;font-weight:600;fill:var(--ink)}.count{font-size:12px;fill:var(--soft);text-anchor:end}\
+.node{font-size:12px;fill:var(--ink)}.note{font-size:12px;fill:var(--soft);font-style:italic}\
+.way{fill:none;stroke:var(--line);stroke-width:1.4}.tip{fill:var(--line)}\
+.label{font-size:10.5px;fill:var(--soft);text-anchor:middle;paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}";
+
+/// Draws a picture.
+#[must_use]
+pub fn svg(picture: &Picture) -> String {
+    let places = layout(picture);
+    let common: Vec<&Group> = picture.boxes.iter().filter(|group| group.common).collect();
+    let strip = if common.is_empty() { 0.0 } else { 40.0 + f64::from(u32::try_from(common.len()).unwrap_or(1)) * 62.0 };
+    let width = places.width + 2.0 * MARGIN;
+    let height = TITLE + places.height + strip + MARGIN;
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write!(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
+         height=\"{height:.0}\" role=\"img\">\n<title>{}</title>\n<style>{STYLE}</style>\n\
+         <defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
+         orient=\"auto\"><path class=\"tip\" d=\"M0 0L8 4L0 8z\"/></marker></defs>\n\
+         <rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n\
+         <text class=\"title\" x=\"{MARGIN}\" y=\"34\">{}</text>\n<text class=\"sub\" x=\"{MARGIN}\" y=\"55\">{}</text>\n",
+        escape(&picture.title),
+        escape(&picture.title),
+        escape(&picture.subtitle)
+    );
+    let _ = writeln!(out, "<g transform=\"translate({MARGIN} {TITLE})\">");
+    for points in places.ways.iter().filter(|points| !points.is_empty()) {
+        let _ = writeln!(out, "<path class=\"way\" marker-end=\"url(#tip)\" d=\"{}\"/>", path(points));
+    }
+    for (group, place) in picture.boxes.iter().zip(&places.boxes) {
+        if let Some(place) = place {
+            draw_box(&mut out, group, *place);
+        }
+    }
+    for (link, points) in picture.links.iter().zip(&places.ways) {
+        if points.len() < 2 {
+            continue;
+        }
+        // Beside the end, where the ways of a box have drawn apart.
+        let (x, y) = near_end(points);
+        for (index, label) in link.labels.iter().enumerate() {
+            let dy = 12.0 * f64::from(u32::try_from(index).unwrap_or(0));
+            let _ =
+                writeln!(out, "<text class=\"label\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>", y - 5.0 + dy, escape(label));
+        }
+    }
+    let mut y = places.height + 40.0;
+    for group in common {
+        draw_common(&mut out, group, y, places.width);
+        y += 62.0;
+    }
+    out.push_str("</g>\n</svg>\n");
+    out
+}
+
+fn draw_box(out: &mut String, group: &Group, place: Place) {
+    let Place { x, y, height } = place;
+    let class = if group.data_bearing { "data" } else { "group" };
+    let _ = write!(
+        out,
+        "<g class=\"{class}\"><rect class=\"box\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{BOX_WIDTH}\" \
+         height=\"{height:.1}\" rx=\"8\"/><path class=\"head\" d=\"M{:.1} {:.1}h{BOX_WIDTH_IN}v{HEAD}h-{BOX_WIDTH_IN}z\"/>\
+         <text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+        x + 1.0,
+        y + 4.0,
+        x + 12.0,
+        y + 23.0,
+        escape(&group.name)
+    );
+    if group.name != "users" {
+        let _ = write!(
+            out,
+            "<text class=\"count\" x=\"{:.1}\" y=\"{:.1}\">× {}</text>",
+            x + BOX_WIDTH - 12.0,
+            y + 23.0,
+            group.lines.len()
+        );
+    }
+    let mut line_y = y + HEAD + 18.0;
+    for line in group.lines.iter().take(LINES) {
+        let _ = write!(out, "<text class=\"node\" x=\"{:.1}\" y=\"{line_y:.1}\">{}</text>", x + 12.0, escape(line));
+        line_y += LINE;
+    }
+    if group.lines.len() > LINES {
+        let more = group.lines.len() - LINES;
+        let _ = write!(out, "<text class=\"note\" x=\"{:.1}\" y=\"{line_y:.1}\">and {more} more</text>", x + 12.0);
+    }
+    out.push_str("</g>\n");
+}
+
+const BOX_WIDTH_IN: f64 = BOX_WIDTH - 2.0;
+
+/// A group that serves everybody: a bar below the picture.
+fn draw_common(out: &mut String, group: &Group, y: f64, width: f64) {
+    let class = if group.data_bearing { "data" } else { "group" };
+    let names = group.lines.join("   ");
+    let _ = writeln!(
+        out,
+        "<g class=\"{class}\"><rect class=\"box\" x=\"0\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"48\" rx=\"8\"/>\
+         <text class=\"name\" x=\"12\" y=\"{:.1}\">{} × {}</text><text class=\"note\" x=\"12\" y=\"{:.1}\">{}</text>\
+         <text class=\"node\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text></g>",
+        y + 20.0,
+        escape(&group.name),
+        group.lines.len(),
+        y + 37.0,
+        escape(group.note.as_deref().unwrap_or_default()),
+        width - 12.0,
+        y + 29.0,
+        escape(&names)
+    );
+}
+
+/// A smooth line through the points: level at each of them.
+fn path(points: &[(f64, f64)]) -> String {
+    let mut out = String::new();
+    let mut last = points[0];
+    let _ = write!(out, "M{:.1} {:.1}", last.0, last.1);
+    for &(x, y) in &points[1..] {
+        let middle = (last.0 + x) / 2.0;
+        let _ = write!(out, "C{middle:.1} {:.1} {middle:.1} {y:.1} {x:.1} {y:.1}", last.1);
+        last = (x, y);
+    }
+    out
+}
+
+fn near_end(points: &[(f64, f64)]) -> (f64, f64) {
+    let (end, before) = (points[points.len() - 1], points[points.len() - 2]);
+    let side = if end.0 > before.0 { -1.0 } else { 1.0 };
+    (end.0 + side * 42.0, end.1)
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,332 @@
+//! Compare: what should be, what is there, and so what to do. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::model::{Action, ItemChange, Plan, Risk, Step, StepId, Unreachable, Verb};
+use crate::{
+    catalog::Role,
+    configure::{ItemResult, Outcome, Stage, Want, diff},
+    observe::NodeState,
+    provider::{Change, Resource},
+    topology::Topology,
+};
+
+/// All that a plan is made from.
+pub struct Input<'a> {
+    /// What should be.
+    pub topology: &'a Topology,
+    /// The stack's roles.
+    pub roles: &'a BTreeMap<String, Role>,
+    /// Changes to the provider's resources, in an order that respects their needs.
+    pub changes: &'a [Change],
+    /// What the provider would not do, and why.
+    pub notes: &'a [String],
+    /// Node -> its stages in run order.
+    pub stages: &'a BTreeMap<String, Vec<Stage>>,
+    /// Node -> what was found.
+    pub nodes: &'a BTreeMap<String, NodeState>,
+}
+
+/// What has to be done, step by step.
+#[must_use]
+pub fn apply(input: &Input<'_>) -> Plan {
+    let mut steps = Vec::new();
+    let mut unreachable = Vec::new();
+    let mut removals = Vec::new();
+    // Node -> the step after which it can be configured.
+    let mut arrivals: BTreeMap<&str, StepId> = BTreeMap::new();
+    let planned: BTreeSet<&str> = input.changes.iter().map(|change| resource_id(change)).collect();
+
+    for change in input.changes {
+        let step = infrastructure(change, &planned);
+        if matches!(change, Change::Delete { .. }) {
+            removals.push(step);
+            continue;
+        }
+        let (node, id) = (step.node.clone(), step.id.clone());
+        let reason = format!("{} first", step.title);
+        steps.push(step);
+        let runs_after = matches!(change, Change::Create { .. } | Change::Start { .. } | Change::Replace { .. })
+            || matches!(change, Change::Update { .. }) && node.is_some();
+        if let Some(node) = node.and_then(|node| input.topology.node(&node)).filter(|_| runs_after) {
+            let wait = await_node(&node.name, reason, vec![id]);
+            arrivals.insert(&node.name, wait.id.clone());
+            steps.push(wait);
+        }
+    }
+
+    let first_stage = steps.len();
+    for node in &input.topology.nodes {
+        let Some(stages) = input.stages.get(&node.name) else { continue };
+        let state = input.nodes.get(&node.name).unwrap_or(&NodeState::Absent);
+        let mut before = arrivals.get(node.name.as_str()).cloned();
+        let created = input.changes.iter().any(|change| {
+            matches!(change, Change::Create { resource } | Change::Replace { resource, .. }
+                if resource.node.as_deref() == Some(&node.name))
+        });
+        if before.is_none()
+            && let NodeState::Unreachable { reason } = state
+        {
+            unreachable.push(Unreachable { node: node.name.clone(), error: reason.clone() });
+            let wait = await_node(&node.name, "it does not answer".to_owned(), Vec::new());
+            before = Some(wait.id.clone());
+            steps.push(wait);
+        }
+        for stage in stages {
+            let Some((reason, risk, changes)) = stage_work(stage, state, created, before.is_some()) else { continue };
+            let id = StepId::from(format!("configure/{}/{}", node.name, stage.role));
+            steps.push(Step {
+                id: id.clone(),
+                node: Some(node.name.clone()),
+                title: format!("configure {}", stage.role),
+                reason,
+                needs: before.take().into_iter().collect(),
+                risk,
+                action: Action::Configure { role: stage.role.clone() },
+                changes,
+            });
+            before = Some(id);
+        }
+    }
+    order_roles(&mut steps[first_stage..], input.roles);
+    roll(&mut steps[first_stage..], input);
+
+    // A node leaves when nobody is configured to use it any more.
+    let configured: Vec<StepId> = steps[first_stage..].iter().map(|step| step.id.clone()).collect();
+    for mut removal in removals {
+        removal.needs.extend(configured.iter().cloned());
+        steps.push(removal);
+    }
+    Plan {
+        environment: input.topology.environment.clone(),
+        verb: Verb::Apply,
+        steps,
+        notes: input.notes.to_vec(),
+        unreachable,
+    }
+}
+
+fn await_node(node: &str, reason: String, needs: Vec<StepId>) -> Step {
+    Step {
+        id: StepId::from(format!("await/{node}")),
+        node: Some(node.to_owned()),
+        title: "wait until it answers".to_owned(),
+        reason,
+        needs,
+        risk: Risk::None,
+        action: Action::AwaitNode,
+        changes: Vec::new(),
+    }
+}
+
+/// Removes everything, nodes first.
+#[must_use]
+pub fn destroy(environment: &str, changes: &[Change], notes: Vec<String>) -> Plan {
+    let planned: BTreeSet<&str> = changes.iter().map(|change| resource_id(change)).collect();
+    let mut steps: Vec<Step> = changes.iter().map(|change| infrastructure(change, &planned)).collect();
+    let nodes: Vec<StepId> = steps.iter().filter(|step| step.node.is_some()).map(|step| step.id.clone()).collect();
+    for step in steps.iter_mut().filter(|step| step.node.is_none()) {
+        step.needs.extend(nodes.iter().cloned());
+    }
+    Plan { environment: environment.to_owned(), verb: Verb::Destroy, steps, notes, unreachable: Vec::new() }
+}
+
+fn resource_id(change: &Change) -> &str {
+    match change {
+        Change::Create { resource }
+        | Change::Start { resource }
+        | Change::Update { resource, .. }
+        | Change::Replace { resource, .. } => &resource.id,
+        Change::Delete { live } => &live.id,
+    }
+}
+
+fn infrastructure(change: &Change, planned: &BTreeSet<&str>) -> Step {
+    let needs_of = |resource: &Resource| -> Vec<StepId> {
+        resource
+            .needs
+            .iter()
+            .filter(|need| planned.contains(need.as_str()))
+            .map(|need| StepId::from(format!("resource/{need}")))
+            .collect()
+    };
+    let id = StepId::from(format!("resource/{}", resource_id(change)));
+    let fields = |fields: &[crate::provider::FieldChange]| {
+        fields
+            .iter()
+            .map(|field| ItemChange {
+                item: field.name.clone(),
+                detail: format!("{} -> {}", plain(&field.found), plain(&field.wanted)),
+                diff: None,
+                secret: false,
+            })
+            .collect()
+    };
+    let (verb, kind, node, reason, needs, risk, changes) = match change {
+        Change::Create { resource } => (
+            "create",
+            &resource.kind,
+            &resource.node,
+            resource.reason.clone(),
+            needs_of(resource),
+            Risk::None,
+            Vec::new(),
+        ),
+        Change::Start { resource } => (
+            "start",
+            &resource.kind,
+            &resource.node,
+            "it is there, but does not run".to_owned(),
+            needs_of(resource),
+            Risk::None,
+            Vec::new(),
+        ),
+        Change::Update { resource, fields: differing } => (
+            "change",
+            &resource.kind,
+            &resource.node,
+            "it differs from the environment file".to_owned(),
+            needs_of(resource),
+            if resource.node.is_some() { Risk::Restart } else { Risk::None },
+            fields(differing),
+        ),
+        Change::Replace { resource, fields: differing } => (
+            "replace",
+            &resource.kind,
+            &resource.node,
+            "its replacement was asked for by name".to_owned(),
+            needs_of(resource),
+            if resource.data_bearing { Risk::DataLoss } else { Risk::Disruption },
+            fields(differing),
+        ),
+        Change::Delete { live } => (
+            "remove",
+            &live.kind,
+            &live.node,
+            "the environment file does not have it any more".to_owned(),
+            Vec::new(),
+            if live.data_bearing { Risk::DataLoss } else { Risk::Disruption },
+            Vec::new(),
+        ),
+    };
+    Step {
+        id,
+        node: node.clone(),
+        title: format!("{verb} {kind}"),
+        reason,
+        needs,
+        risk,
+        action: Action::Infrastructure(change.clone()),
+        changes,
+    }
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Whether a stage has to run, and what it will do.
+fn stage_work(
+    stage: &Stage,
+    state: &NodeState,
+    created: bool,
+    arriving: bool,
+) -> Option<(String, Risk, Vec<ItemChange>)> {
+    if created {
+        let all = stage
+            .resources
+            .iter()
+            .map(|item| ItemChange {
+                item: item.id.clone(),
+                detail: "new".to_owned(),
+                diff: match &item.want {
+                    Want::File { content, secret: false, .. } => diff::unified(&item.id, None, content),
+                    _ => None,
+                },
+                secret: matches!(item.want, Want::File { secret: true, .. }),
+            })
+            .collect();
+        return Some(("the node is new".to_owned(), Risk::None, all));
+    }
+    if arriving {
+        return Some((
+            "nothing is known about the node yet: all of it is looked at again".to_owned(),
+            Risk::None,
+            Vec::new(),
+        ));
+    }
+    let NodeState::Seen { stages, .. } = state else { return None };
+    let results = stages.get(&stage.role)?;
+    let differing: Vec<&ItemResult> = results.iter().filter(|result| result.outcome != Outcome::Ok).collect();
+    if differing.is_empty() {
+        return None;
+    }
+    let changes: Vec<ItemChange> = differing.iter().map(|result| item_change(stage, result)).collect();
+    let risk =
+        if differing.iter().any(|result| result.id.starts_with("service ")) { Risk::Restart } else { Risk::None };
+    let reason = match differing.as_slice() {
+        [one] => format!("{}: {}", one.id, one.detail),
+        many => format!("{} of {} things differ", many.len(), results.len()),
+    };
+    Some((reason, risk, changes))
+}
+
+fn item_change(stage: &Stage, result: &ItemResult) -> ItemChange {
+    let want = stage.resources.iter().find(|item| item.id == result.id).map(|item| &item.want);
+    let (diff, secret) = match want {
+        Some(Want::File { content, secret: false, .. }) => {
+            (diff::unified(&result.id, result.present.as_deref(), content), false)
+        }
+        Some(Want::File { secret: true, .. }) => (None, true),
+        _ => (None, false),
+    };
+    ItemChange { item: result.id.clone(), detail: result.detail.clone(), diff, secret }
+}
+
+/// A role's stages wait for the stages of the roles that it names in `after`, on every node.
+fn order_roles(steps: &mut [Step], roles: &BTreeMap<String, Role>) {
+    let mut of_role: BTreeMap<String, Vec<StepId>> = BTreeMap::new();
+    for step in steps.iter() {
+        if let Action::Configure { role } = &step.action {
+            of_role.entry(role.clone()).or_default().push(step.id.clone());
+        }
+    }
+    for step in steps.iter_mut() {
+        let Action::Configure { role } = &step.action else { continue };
+        for earlier in roles.get(role).into_iter().flat_map(|spec| &spec.after) {
+            let ids = of_role.get(earlier).into_iter().flatten();
+            let new: Vec<StepId> = ids.filter(|id| !step.needs.contains(id)).cloned().collect();
+            step.needs.extend(new);
+        }
+    }
+}
+
+/// Nodes that serve already are changed a few at a time, the leader last.
+fn roll(steps: &mut [Step], input: &Input<'_>) {
+    for (name, role) in input.roles {
+        let width = role.rolling.max_unavailable as usize;
+        if width == 0 {
+            continue;
+        }
+        let leads = |node: &str| match input.nodes.get(node) {
+            Some(NodeState::Seen { leads, .. }) => leads.contains(name),
+            _ => false,
+        };
+        let mut serving: Vec<(bool, usize)> = steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| {
+                step.risk >= Risk::Restart && matches!(&step.action, Action::Configure { role } if role == name)
+            })
+            .map(|(index, step)| (role.rolling.leader_last && step.node.as_deref().is_some_and(leads), index))
+            .collect();
+        serving.sort();
+        let ids: Vec<StepId> = serving.iter().map(|(_, index)| steps[*index].id.clone()).collect();
+        for (position, (_, index)) in serving.iter().enumerate().skip(width) {
+            let before = ids[position - width].clone();
+            if !steps[*index].needs.contains(&before) {
+                steps[*index].needs.push(before);
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What has to be done, as a value: printed, saved, compared, and run without further decisions.
+
+pub mod build;
+pub mod file;
+pub mod model;
+
+pub use build::{Input, apply, destroy};
+pub use model::{Action, Counts, ItemChange, Plan, PlanError, Risk, Step, StepId, Unreachable, Verb};
+
+#[cfg(test)]
+mod tests;

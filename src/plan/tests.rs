@@ -1,0 +1,85 @@
+use super::*;
+use crate::provider::{Change, Resource};
+
+fn step(id: &str, needs: &[&str]) -> Step {
+    Step {
+        id: id.into(),
+        node: Some("demo-app-1".to_owned()),
+        title: "configure app".to_owned(),
+        reason: "2 of 9 items differ".to_owned(),
+        needs: needs.iter().map(|need| StepId::from(*need)).collect(),
+        risk: Risk::Restart,
+        action: Action::Configure { role: "app".to_owned() },
+        changes: vec![],
+    }
+}
+
+fn create(id: &str) -> Step {
+    let resource = Resource {
+        id: "network".to_owned(),
+        kind: "network".to_owned(),
+        node: None,
+        attributes: [("b".to_owned(), 1.into()), ("a".to_owned(), "x".into())].into(),
+        needs: vec![],
+        data_bearing: false,
+        reason: "nodes talk to each other".to_owned(),
+        shared: false,
+    };
+    Step { action: Action::Infrastructure(Change::Create { resource }), risk: Risk::None, ..step(id, &[]) }
+}
+
+fn plan(steps: Vec<Step>) -> Plan {
+    Plan { environment: "demo".to_owned(), verb: Verb::Apply, steps, notes: vec![], unreachable: vec![] }
+}
+
+#[test]
+fn a_plan_counts_and_weighs_its_steps() {
+    let plan = plan(vec![create("a"), step("b", &["a"]), step("c", &["a"])]);
+    assert_eq!(plan.counts(), Counts { create: 1, configure: 2, ..Counts::default() });
+    assert_eq!(plan.counts().total(), 3);
+    assert_eq!(plan.risk(), Risk::Restart);
+    assert!(!plan.is_empty());
+}
+
+#[test]
+fn prose_and_order_do_not_change_the_digest_but_work_does() {
+    let first = plan(vec![create("a"), step("b", &["a"])]);
+    let mut same = plan(vec![Step { reason: "another".to_owned(), ..step("b", &["a"]) }, create("a")]);
+    same.notes.push("a note".to_owned());
+    if let Action::Infrastructure(Change::Create { resource }) = &mut same.steps[1].action {
+        resource.reason = "another".to_owned();
+    }
+    assert_eq!(first.digest(), same.digest());
+    assert_eq!(first.digest().len(), 64);
+
+    same.steps[0].action = Action::Configure { role: "sidekiq".to_owned() };
+    assert_ne!(first.digest(), same.digest());
+}
+
+#[test]
+fn plans_that_cannot_run_are_refused_with_the_steps_named() {
+    let message = |steps| plan(steps).validate().unwrap_err().to_string();
+    assert_eq!(message(vec![step("a", &[]), step("a", &[])]), "the plan has two steps `a`");
+    assert_eq!(message(vec![step("a", &["z"])]), "step `a` needs `z`, which the plan does not have");
+    assert_eq!(
+        message(vec![step("a", &["c"]), step("b", &["a"]), step("c", &["b"]), step("d", &["a"])]),
+        "these steps wait for each other: a -> c -> b -> a"
+    );
+    assert!(plan(vec![step("b", &["a"]), step("a", &[])]).validate().is_ok(), "plan order is not needs order");
+}
+
+#[test]
+fn a_saved_plan_comes_back_and_an_edited_one_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan.json");
+    let plan = plan(vec![create("a"), step("b", &["a"])]);
+    plan.save(&path).unwrap();
+    assert_eq!(Plan::load(&path).unwrap(), plan);
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("\"role\": \"app\"", "\"role\": \"web\"")).unwrap();
+    assert!(Plan::load(&path).unwrap_err().to_string().ends_with("it was changed after it was saved"));
+
+    std::fs::write(&path, text.replace("\"format\": 1", "\"format\": 7")).unwrap();
+    assert!(matches!(Plan::load(&path), Err(PlanError::Version { found: 7, expected: 1, .. })));
+}

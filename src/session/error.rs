@@ -1,0 +1,81 @@
+//! Everything that can stop a verb before or between its steps.
+
+use crate::{
+    catalog::CatalogError, configure::ConfigureError, diagnostic::Diagnostic, exit, journal::JournalError,
+    lock::LockError, plan::PlanError, provider::ProviderError, secrets::SecretsError, topology::ResolveError,
+    workspace::WorkspaceError,
+};
+
+/// Why a verb could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The environment file has faults.
+    #[error("the environment file has faults")]
+    Environment(Vec<Diagnostic>),
+    /// The roles have faults.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The environment cannot be resolved.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// A role cannot be rendered, or a node did not answer as it should.
+    #[error(transparent)]
+    Configure(#[from] ConfigureError),
+    /// The provider refused.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// Secrets cannot be read or written.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The workspace cannot be used.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The lock is held.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The journal cannot be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A plan cannot be read, written or run.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Anything else that has a message and a hint.
+    #[error("{message}")]
+    Refused {
+        /// Exit code.
+        code: u8,
+        /// What is the matter.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+}
+
+impl Error {
+    /// A refusal.
+    #[must_use]
+    pub fn refused(code: u8, message: impl Into<String>, hint: Option<&str>) -> Self {
+        Self::Refused { code, message: message.into(), hint: hint.map(str::to_owned) }
+    }
+
+    /// The exit code that the program ends with.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Environment(_) | Self::Resolve(_) => exit::ENVIRONMENT,
+            Self::Lock(_) => exit::LOCKED,
+            Self::Refused { code, .. } => *code,
+            _ => exit::FAILED,
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Provider(error) => error.hint.clone(),
+            Self::Refused { hint, .. } => hint.clone(),
+            _ => None,
+        }
+    }
+}

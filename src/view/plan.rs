@@ -1,0 +1,129 @@
+//! A plan as text: grouped by node, a reason for every step, differences of files where asked for.
+
+use std::fmt::Write as _;
+
+use console::Style;
+
+use crate::{
+    plan::{Action, Counts, Plan, Risk, Step},
+    provider::Change,
+};
+
+/// How a plan is shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlanStyle {
+    /// With colours.
+    pub color: bool,
+    /// With the differences of files.
+    pub diff: bool,
+}
+
+/// The plan as a person reads it.
+#[must_use]
+pub fn plan_text(plan: &Plan, style: PlanStyle) -> String {
+    let mut out = String::new();
+    if plan.is_empty() {
+        let _ = writeln!(out, "{}: nothing to do, everything is as the environment file says", plan.environment);
+        notes(&mut out, plan);
+        return out;
+    }
+    let mut nodes: Vec<Option<&str>> = Vec::new();
+    for step in &plan.steps {
+        let node = step.node.as_deref();
+        if !nodes.contains(&node) {
+            nodes.push(node);
+        }
+    }
+    for node in nodes {
+        let heading = node.unwrap_or(&plan.environment);
+        let _ = writeln!(out, "{}", paint(style, Style::new().bold(), heading));
+        for step in plan.steps.iter().filter(|step| step.node.as_deref() == node) {
+            write_step(&mut out, step, style);
+        }
+        out.push('\n');
+    }
+    notes(&mut out, plan);
+    let _ = writeln!(out, "{}", summary(plan));
+    out
+}
+
+/// One line that says how much it is.
+#[must_use]
+pub fn summary(plan: &Plan) -> String {
+    let Counts { create, start, update, replace, delete, configure, .. } = plan.counts();
+    let mut parts = Vec::new();
+    for (count, what) in [
+        (create, "to create"),
+        (start, "to start"),
+        (update, "to change"),
+        (replace, "to replace"),
+        (delete, "to remove"),
+        (configure, "stages to configure"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    let risk = match plan.risk() {
+        Risk::DataLoss => "; destroys data",
+        _ => "",
+    };
+    format!("{}: {} steps ({}{risk})", plan.environment, plan.steps.len(), parts.join(", "))
+}
+
+fn notes(out: &mut String, plan: &Plan) {
+    for unreachable in &plan.unreachable {
+        let _ = writeln!(out, "note: {} does not answer: {}", unreachable.node, unreachable.error);
+    }
+    for note in &plan.notes {
+        let _ = writeln!(out, "note: {note}");
+    }
+}
+
+fn write_step(out: &mut String, step: &Step, style: PlanStyle) {
+    let (symbol, color) = match &step.action {
+        Action::Infrastructure(Change::Create { .. }) => ("+", Style::new().green()),
+        Action::Infrastructure(Change::Start { .. }) => (">", Style::new().green()),
+        Action::Infrastructure(Change::Update { .. }) => ("~", Style::new().yellow()),
+        Action::Infrastructure(Change::Replace { .. }) => ("±", Style::new().red()),
+        Action::Infrastructure(Change::Delete { .. }) => ("-", Style::new().red()),
+        Action::AwaitNode => (".", Style::new().dim()),
+        Action::Configure { .. } => ("~", Style::new().yellow()),
+    };
+    let risk = match step.risk {
+        Risk::None => "",
+        Risk::Restart => " [restart]",
+        Risk::Disruption => " [users notice]",
+        Risk::DataLoss => " [destroys data]",
+    };
+    let _ = writeln!(
+        out,
+        "  {} {:<26}{} {}",
+        paint(style, color, symbol),
+        step.title,
+        paint(style, Style::new().red(), risk),
+        paint(style, Style::new().dim(), &step.reason)
+    );
+    let new = step.changes.iter().all(|change| change.detail == "new");
+    if new && !style.diff {
+        return;
+    }
+    for change in &step.changes {
+        let hidden = if change.secret { " (content is secret)" } else { "" };
+        let _ = writeln!(out, "      {}: {}{hidden}", change.item, change.detail);
+        if let Some(diff) = change.diff.as_ref().filter(|_| style.diff) {
+            for line in diff.lines() {
+                let color = match line.as_bytes().first() {
+                    Some(b'+') => Style::new().green(),
+                    Some(b'-') => Style::new().red(),
+                    _ => Style::new().dim(),
+                };
+                let _ = writeln!(out, "        {}", paint(style, color, line));
+            }
+        }
+    }
+}
+
+fn paint(style: PlanStyle, with: Style, text: &str) -> String {
+    if style.color && !text.is_empty() { with.force_styling(true).apply_to(text).to_string() } else { text.to_owned() }
+}
