@@ -1,0 +1,83 @@
+#!/bin/sh
+# What refarch asks of Redis and Sentinel on this machine. Passwords go by the environment, never by argument.
+#   joined | join    are the state files there; make them, following the primary that the other Sentinels know
+#   ready            primary, or replica whose link is up
+#   quorum           enough Sentinels agree on the primary
+#   tuned | tune     settings that Sentinel keeps itself
+#   role             primary or replica
+#   primary          succeeds on the primary
+#   primary-address  where Sentinel says the primary is
+#   cli ARGUMENTS    redis-cli as the administrator
+set -eu
+. /etc/refarch/redis.env
+
+cli() { REDISCLI_AUTH=$ADMIN_PASSWORD timeout 5 redis-cli --no-auth-warning --user admin -h 127.0.0.1 -p "$PORT" "$@"; }
+sentinel_of() {
+    host=$1
+    shift
+    REDISCLI_AUTH=$SENTINEL_PASSWORD timeout 2 redis-cli --no-auth-warning -h "$host" -p "$SENTINEL_PORT" sentinel "$@" 2>/dev/null
+}
+role() { cli info replication | tr -d '\r' | sed -n 's/^role:master/primary/p; s/^role:slave/replica/p'; }
+# A file of Redis' own: its user must be able to replace it, nobody else to read it.
+state() { (umask 077 && cat >"$1.new") && chown redis:redis "$1.new" && mv "$1.new" "$1"; }
+
+# The primary that a majority of the other Sentinels names.
+known_primary() {
+    for member in $MEMBERS; do
+        [ "$member" = "$ADDRESS" ] || sentinel_of "$member" get-master-addr-by-name "$NAME" | head -n 1 | grep -E '^[0-9.]+$' || true
+    done | sort | uniq -c | awk -v quorum="$QUORUM" '$1 + 1 >= quorum { print $2; exit }'
+}
+
+settings() {
+    printf '%s\n' "down-after-milliseconds $DOWN_AFTER" "failover-timeout $FAILOVER_TIMEOUT" "parallel-syncs 1" "quorum $QUORUM"
+}
+
+case $1 in
+joined)
+    [ -s /etc/redis/state.conf ] && { [ -z "$SENTINEL_PORT" ] || [ -s /etc/redis/sentinel-state.conf ]; }
+    ;;
+join)
+    primary=$FIRST
+    if [ -n "$SENTINEL_PORT" ]; then
+        known=$(known_primary)
+        primary=${known:-$FIRST}
+    fi
+    if [ "$primary" = "$ADDRESS" ]; then
+        printf '# Redis writes this file itself.\n' | state /etc/redis/state.conf
+    else
+        printf '# Redis writes this file itself.\nreplicaof %s %s\n' "$primary" "$PORT" | state /etc/redis/state.conf
+    fi
+    [ -n "$SENTINEL_PORT" ] || exit 0
+    {
+        echo '# Sentinel writes this file itself.'
+        echo "sentinel monitor $NAME $primary $PORT $QUORUM"
+        echo "sentinel auth-user $NAME sentinel"
+        echo "sentinel auth-pass $NAME $SENTINEL_PASSWORD"
+        settings | grep -v '^quorum' | while read -r key value; do echo "sentinel $key $NAME $value"; done
+    } | state /etc/redis/sentinel-state.conf
+    ;;
+ready)
+    state=$(cli info replication | tr -d '\r')
+    echo "$state" | grep -qx 'role:master' || echo "$state" | grep -qx 'master_link_status:up'
+    ;;
+quorum)
+    sentinel_of 127.0.0.1 ckquorum "$NAME" | grep -q '^OK'
+    # All members known as replicas, not only enough of them: else a failover may have nobody to choose.
+    members=$(echo "$MEMBERS" | wc -w)
+    [ "$(sentinel_of 127.0.0.1 replicas "$NAME" | grep -cx runid)" -ge "$((members / 2))" ]
+    ;;
+tuned)
+    present=$(sentinel_of 127.0.0.1 master "$NAME" | paste -d ' ' - -)
+    settings | while read -r line; do echo "$present" | grep -qxF "$line" || exit 1; done
+    ;;
+tune)
+    settings | while read -r key value; do sentinel_of 127.0.0.1 set "$NAME" "$key" "$value" | grep -qx OK || exit 1; done
+    ;;
+role) role ;;
+primary) [ "$(role)" = primary ] ;;
+primary-address) sentinel_of 127.0.0.1 get-master-addr-by-name "$NAME" | head -n 1 ;;
+cli)
+    shift
+    cli "$@"
+    ;;
+esac

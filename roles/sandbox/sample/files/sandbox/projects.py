@@ -1,0 +1,119 @@
+"""Projects: rows in PostgreSQL, work in Redis, repositories on the storages."""
+
+import json
+import re
+import uuid
+
+import psycopg2.errors
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+QUEUE = "sandbox:jobs"
+CACHE_SECONDS = 30
+FIELDS = "id::text, name, storage, state, node, created_at::text, ready_at::text"
+
+
+class Taken(Exception):
+    """There is a project of that name."""
+
+
+class Projects:
+    """All projects."""
+
+    def __init__(self, node, database, cache, jobs, storages):
+        self.node = node
+        self.database = database
+        self.cache = cache
+        self.jobs = jobs
+        self.storages = storages
+
+    @staticmethod
+    def valid(name):
+        return isinstance(name, str) and NAME.fullmatch(name) is not None
+
+    def create(self, name, usable):
+        """Records a project and asks a worker to make its repository. Returns after the commit."""
+        identity = str(uuid.uuid4())
+        order = self.storages.order(name)
+        storage = next((each for each in order if usable(each)), order[0])
+
+        def insert(cursor):
+            cursor.execute(
+                "insert into projects (id, name, storage, node) values (%s, %s, %s, %s) on conflict (id) do nothing",
+                (identity, name, storage, self.node),
+            )
+            cursor.execute(f"select {FIELDS} from projects where id = %s", (identity,))
+            return self._row(cursor.fetchone())
+
+        try:
+            project = self.database.run(insert)
+        except psycopg2.errors.UniqueViolation:
+            raise Taken(name) from None
+        self.forget(name)
+        self.enqueue("create", identity)
+        return project
+
+    def remove(self, name):
+        """Marks a project for removal; a worker does it. None where there is no such project."""
+
+        def mark(cursor):
+            cursor.execute(
+                f"update projects set state = 'deleting', touched_at = now() where name = %s returning {FIELDS}", (name,)
+            )
+            return self._row(cursor.fetchone())
+
+        project = self.database.run(mark)
+        if project:
+            self.forget(name)
+            self.enqueue("remove", project["id"])
+        return project
+
+    def find(self, name):
+        """A project by name, from the cache where it is there; None where there is none."""
+        cached = self._cached(lambda client: client.get(f"project:{name}"))
+        if cached:
+            return json.loads(cached)
+
+        def select(cursor):
+            cursor.execute(f"select {FIELDS} from projects where name = %s", (name,))
+            return self._row(cursor.fetchone())
+
+        project = self.database.run(select)
+        # Only what will not change by itself is kept.
+        if project and project["state"] == "ready":
+            self._cached(lambda client: client.set(f"project:{name}", json.dumps(project), ex=CACHE_SECONDS))
+        return project
+
+    def latest(self, count, patience=None):
+        """The youngest projects, and how many there are."""
+
+        def select(cursor):
+            cursor.execute(f"select {FIELDS} from projects order by created_at desc limit %s", (count,))
+            rows = [self._row(row) for row in cursor.fetchall()]
+            cursor.execute("select count(*) from projects")
+            return rows, cursor.fetchone()[0]
+
+        return self.database.run(select, patience)
+
+    def enqueue(self, kind, identity):
+        """Asks a worker to do something. Where Redis is away, the workers' own search finds it in the database."""
+        try:
+            self.jobs.run(lambda client: client.lpush(QUEUE, json.dumps({"kind": kind, "project": identity})), patience=3)
+        except Exception as error:  # noqa: BLE001 - the row is committed: the request has succeeded
+            print(f"job for {identity} not queued: {error}", flush=True)
+
+    def forget(self, name):
+        """Drops a project from the cache."""
+        self._cached(lambda client: client.delete(f"project:{name}"))
+
+    def _cached(self, work):
+        # The cache is a help, never a need.
+        try:
+            return self.cache.run(work, patience=0)
+        except Exception:  # noqa: BLE001
+            return None
+
+    @staticmethod
+    def _row(row):
+        if row is None:
+            return None
+        return dict(zip(("id", "name", "storage", "state", "node", "created_at", "ready_at"), row))
