@@ -106,18 +106,13 @@ pub fn tally(diagnostics: &[Diagnostic]) -> String {
     if parts.is_empty() { "no faults".to_owned() } else { parts.join(", ") }
 }
 
-/// Puts them in the order in which a reader meets them, each once: by source, then by place.
-pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
-    let mut sources: Vec<String> = Vec::new();
-    for place in diagnostics.iter().filter_map(|one| one.place.as_ref()) {
-        if !sources.contains(&place.source) {
-            sources.push(place.source.clone());
-        }
-    }
+/// Puts them in the order in which a reader meets them, each once: by source in this order, then by place.
+pub fn sort(diagnostics: &mut Vec<Diagnostic>, sources: &[String]) {
     let key = |one: &Diagnostic| {
         let place = one.place.as_ref();
-        let source = place.and_then(|place| sources.iter().position(|source| *source == place.source));
-        (source, place.map(|place| (place.line, place.offset)))
+        let rank = |place: &Place| sources.iter().position(|source| *source == place.source).unwrap_or(sources.len());
+        let source = place.map(rank);
+        (source, place.map(|place| (place.source.clone(), place.line, place.offset)))
     };
     diagnostics.sort_by_key(key);
     let mut seen: Vec<(String, Option<Place>)> = Vec::new();

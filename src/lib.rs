@@ -3,7 +3,7 @@
 //! `docs/design/architecture.md` tells how the modules work together and what none of them may do.
 
 pub mod catalog;
-// pub mod cli;
+pub mod cli;
 pub mod clock;
 pub mod configure;
 pub mod diagnostic;
@@ -20,7 +20,7 @@ pub mod plan;
 pub mod provider;
 pub mod remote;
 pub mod secrets;
-// pub mod session;
+pub mod session;
 pub mod topology;
 pub mod verify;
 pub mod view;

@@ -54,31 +54,36 @@ pub struct UnknownKey {
     pub hint: String,
 }
 
-/// Explains a key of a loaded environment.
+/// Explains a key: of a loaded environment with its value, else what any environment file may say.
 ///
 /// # Errors
 /// When no environment file can have such a key.
-pub fn explain(key: &str, loaded: &Loaded, facts: Option<&StackFacts>) -> Result<Explanation, UnknownKey> {
+pub fn explain(key: &str, loaded: Option<&Loaded>, facts: Option<&StackFacts>) -> Result<Explanation, UnknownKey> {
     let parts: Vec<&str> = key.split('.').collect();
     let unknown = |hint: String| UnknownKey { key: key.to_owned(), hint };
     let rule = Rule::find(key).ok_or_else(|| unknown(unknown_hint(&parts)))?;
-    let tree = serde_json::to_value(&loaded.environment).unwrap_or_default();
+    let tree = loaded.and_then(|loaded| serde_json::to_value(&loaded.environment).ok()).unwrap_or_default();
     let value = parts.iter().try_fold(&tree, |value, part| value.get(part)).filter(|value| !value.is_null()).cloned();
-    let origins = loaded.provenance.origins(key);
-    let given = origins.iter().rev().map(|origin| Given { value: origin.value.clone(), from: origin.label() }).collect();
+    let provenance = loaded.map(|loaded| &loaded.provenance);
+    let winner = |key: &str| provenance.and_then(|provenance| provenance.winner(key));
+    let given = provenance
+        .map_or(&[][..], |provenance| provenance.origins(key))
+        .iter()
+        .rev()
+        .map(|origin| Given { value: origin.value.clone(), from: origin.label() });
     let mut explanation = Explanation {
         key: key.to_owned(),
         description: rule.description().to_owned(),
         kind: kind(rule),
         allowed: rule.choices().iter().map(|(name, about)| ((*name).to_owned(), (*about).to_owned())).collect(),
-        value: value.filter(|_| loaded.provenance.winner(key).is_some()),
+        value: value.filter(|_| winner(key).is_some()),
         default: rule.default().cloned(),
-        given,
+        given: given.collect(),
         below: below(rule, key, loaded),
         because: None,
     };
     if let ["nodes", group] = parts[..] {
-        let group = loaded.reference.as_ref().and_then(|reference| reference.nodes.get(group));
+        let group = loaded.and_then(|loaded| loaded.reference.as_ref()?.nodes.get(group));
         explanation.because = group.map(|group| group.because.clone());
     }
     if let ("settings", Some(role), Some(facts)) = (parts[0], parts.get(1), facts) {
@@ -89,8 +94,7 @@ pub fn explain(key: &str, loaded: &Loaded, facts: Option<&StackFacts>) -> Result
             None => {
                 explanation.description = format!("Settings of role {role}: {}", spec.summary);
                 let about = |name: &str, default: &Value, summary: &str| {
-                    let own = loaded.provenance.winner(&format!("{key}.{name}"));
-                    let value = own.map_or(default, |origin| &origin.value);
+                    let value = winner(&format!("{key}.{name}")).map_or(default, |origin| &origin.value);
                     (format!("{key}.{name}"), format!("{}  {summary}", show(value)))
                 };
                 let settings = spec.settings.iter();
@@ -124,8 +128,8 @@ fn unknown_hint(parts: &[&str]) -> String {
     }
 }
 
-fn below(rule: Rule, key: &str, loaded: &Loaded) -> Vec<(String, String)> {
-    if rule.has_free_keys() && key == "nodes" {
+fn below(rule: Rule, key: &str, loaded: Option<&Loaded>) -> Vec<(String, String)> {
+    if let ("nodes", Some(loaded)) = (key, loaded) {
         let groups = loaded.environment.nodes.iter();
         let count = |count: Option<u32>| count.map_or(String::new(), |count| format!("count {count}"));
         return groups.map(|(name, group)| (format!("nodes.{name}"), count(group.count))).collect();
@@ -183,7 +187,9 @@ impl fmt::Display for Explanation {
             (None, None) => "not set".to_owned(),
         };
         writeln!(f, "{} = {value}", self.key)?;
-        for line in [Some(&self.description), self.because.as_ref()].into_iter().flatten().filter(|line| !line.is_empty()) {
+        for line in
+            [Some(&self.description), self.because.as_ref()].into_iter().flatten().filter(|line| !line.is_empty())
+        {
             writeln!(f, "  {line}")?;
         }
         let width = self.given.iter().map(|given| show(&given.value).chars().count()).max().unwrap_or(0);

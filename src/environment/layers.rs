@@ -124,6 +124,7 @@ impl Layer {
         let span = Span { line: 0, column: 0, offset: start, length: written.len() };
         if let Some((key, at)) = keys.iter().find(|(key, _)| key.is_empty()) {
             let fault = Diagnostic::error(key, "an empty key").at(Some(at.place(&kind.to_string())));
+            let fault = fault.hint("dots, or double underscores in variables, stand between two keys");
             return Err((Box::new(fault), text));
         }
         let rule = keys.iter().try_fold(Rule::root(), |rule, (key, _)| rule.child(key));

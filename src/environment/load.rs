@@ -63,10 +63,11 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Faults> {
     for layer in &mut layers {
         layer.tree = structure::check(&layer.tree, &layer.kind.to_string(), &mut outcome);
     }
+    let order: Vec<String> = layers.iter().map(|layer| layer.kind.to_string()).collect();
     let Outcome { faults: mut diagnostics, dropped } = outcome;
     if !complete {
         // Without the whole file, every further complaint would be a guess.
-        return Err(faults(diagnostics, sources));
+        return Err(faults(diagnostics, sources, &order));
     }
 
     let reference = layers::architecture(&layers).map(reference::load);
@@ -78,7 +79,7 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Faults> {
         Ok(merged) => merged,
         Err(error) => {
             diagnostics.push(Diagnostic::error("", format!("the layers do not fit together: {error}")));
-            return Err(faults(diagnostics, sources));
+            return Err(faults(diagnostics, sources, &order));
         }
     };
     match deserialize(merged, &dropped, &provenance, &mut diagnostics) {
@@ -97,7 +98,7 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Faults> {
             };
             diagnostics.extend(checks::check(&context));
             if diagnostics.iter().all(|one| one.severity != Severity::Error) {
-                diagnostic::sort(&mut diagnostics);
+                diagnostic::sort(&mut diagnostics, &order);
                 return Ok(Loaded { environment, reference, provenance, warnings: diagnostics, sources });
             }
         }
@@ -105,11 +106,11 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Faults> {
             diagnostics.push(Diagnostic::error("", format!("not an environment: {error}")));
         }
     }
-    Err(faults(diagnostics, sources))
+    Err(faults(diagnostics, sources, &order))
 }
 
-fn faults(mut diagnostics: Vec<Diagnostic>, sources: Sources) -> Faults {
-    diagnostic::sort(&mut diagnostics);
+fn faults(mut diagnostics: Vec<Diagnostic>, sources: Sources, order: &[String]) -> Faults {
+    diagnostic::sort(&mut diagnostics, order);
     Faults { diagnostics, sources }
 }
 

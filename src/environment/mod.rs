@@ -13,7 +13,7 @@ mod suggest;
 mod template;
 mod tree;
 
-pub use checks::StackFacts;
+pub use checks::{StackFacts, is_environment_name};
 pub use explain::{Explanation, Given, UnknownKey, explain};
 pub use layers::RESERVED_VARIABLES;
 pub use load::{LoadRequest, Loaded, compiled_providers, load, local_file};

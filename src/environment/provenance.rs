@@ -10,7 +10,7 @@ use super::{
     layers::Layer as Source,
     source::whole_file,
     structure::join,
-    tree::{Span, Tree},
+    tree::{Branch, Span, Tree},
 };
 use crate::diagnostic::Place;
 
@@ -90,6 +90,13 @@ impl Provenance {
             let written = if entry.value.span.length == 0 || value.is_object() { entry.span } else { entry.value.span };
             let origin = Origin { layer: layer.kind.clone(), value, key: place(entry.span), place: place(written) };
             self.origins.entry(own.clone()).or_default().push(origin);
+            if let Branch::List(items) = &entry.value.branch {
+                for (index, item) in items.iter().enumerate() {
+                    let place = place(item.span).or_else(|| place(written));
+                    let origin = Origin { layer: layer.kind.clone(), value: item.value(), key: place.clone(), place };
+                    self.origins.entry(format!("{own}.{index}")).or_default().push(origin);
+                }
+            }
             self.add(layer, &entry.value, &own);
         }
     }

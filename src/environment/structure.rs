@@ -43,7 +43,9 @@ impl Walk<'_> {
     /// The good part of a value; none where nothing of it can be used.
     fn value(&mut self, tree: &Tree, rule: Rule, path: &str, key: Span) -> Option<Tree> {
         if tree.is_null() {
-            return Some(tree.clone());
+            // `app:` with nothing below it is a group that says nothing yet.
+            let group = path.strip_prefix("nodes.").is_some_and(|name| !name.contains('.'));
+            return Some(if group { Tree { branch: Branch::Map(Vec::new()), ..*tree } } else { tree.clone() });
         }
         // A block map or list has no extent of its own: its key is what to point at.
         let span = if tree.span.length == 0 { key } else { tree.span };
@@ -66,7 +68,11 @@ impl Walk<'_> {
             }
         };
         let what = describe(tree);
+        let choices = rule.choices();
         let hint = match (&tree.branch, rule.kind()) {
+            _ if !choices.is_empty() => {
+                Some(format!("allowed: {}", suggest::list(choices.iter().map(|(choice, _)| *choice))))
+            }
             (Branch::Scalar(value), Some("array")) => Some(format!("write `[{}]`", plain(value))),
             (Branch::Scalar(_), Some("object")) if path.starts_with("nodes.") => {
                 path.rsplit('.').next().map(|name| format!("write `{name}: {{ count: … }}`"))
@@ -119,6 +125,8 @@ impl Walk<'_> {
         let keys = rule.keys();
         let elsewhere = schema::paths_ending_with(&entry.key);
         let hint = if let Some(near) = suggest::nearest(&entry.key, keys.iter().copied()) {
+            // It stands for that key: nobody shall say that the key is missing.
+            self.outcome.dropped.insert(join(path, near));
             format!("did you mean `{near}`?")
         } else if let Some(right) = elsewhere.first() {
             format!("its place is `{right}`")

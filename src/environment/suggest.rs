@@ -1,8 +1,48 @@
 //! Did you mean …?
 
+/// What people call things elsewhere.
+const ALSO_CALLED: &[(&str, &str)] = &[
+    ("rails", "app"),
+    ("gitlab-rails", "app"),
+    ("webservice", "app"),
+    ("web", "app"),
+    ("puma", "app"),
+    ("worker", "sidekiq"),
+    ("patroni", "postgres"),
+    ("database", "postgres"),
+    ("db", "postgres"),
+    ("sentinel", "redis"),
+    ("redis-sentinel", "redis"),
+    ("git", "gitaly"),
+    ("prometheus", "monitor"),
+    ("monitoring", "monitor"),
+    ("haproxy", "haproxy-external"),
+    ("load-balancer", "haproxy-external"),
+    ("loadbalancer", "haproxy-external"),
+    ("lb", "haproxy-external"),
+    ("amazon", "aws"),
+    ("google", "gcp"),
+    ("gcloud", "gcp"),
+    ("docker", "local"),
+    ("container", "local"),
+    ("containers", "local"),
+    ("existing", "static"),
+    ("baremetal", "static"),
+];
+
 /// The candidate that a misspelt word most likely stands for.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = normal(word);
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let mut other_names = ALSO_CALLED.iter().filter(|(called, _)| *called == wanted);
+    if let Some(found) = other_names.find_map(|(_, right)| candidates.iter().find(|candidate| *candidate == right)) {
+        return Some(found);
+    }
+    let mut starting =
+        candidates.iter().filter(|candidate| !wanted.is_empty() && normal(candidate).starts_with(&wanted));
+    if let (Some(only), None) = (starting.next(), starting.next()) {
+        return Some(only);
+    }
     candidates
         .into_iter()
         .filter_map(|candidate| {
@@ -12,7 +52,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
             }
             let distance = strsim::osa_distance(&wanted, &own);
             let longest = wanted.chars().count().max(own.chars().count());
-            let starts = wanted.len() >= 3 && (own.starts_with(&wanted) || wanted.starts_with(&own));
+            let starts = own.len() >= 3 && wanted.starts_with(&own);
             (distance * 3 <= longest || (starts && distance * 2 <= longest)).then_some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)
@@ -46,6 +86,9 @@ mod tests {
         assert_eq!(nearest("gitlay", roles), Some("gitaly"));
         assert_eq!(nearest("redis_cache", roles), Some("redis-cache"));
         assert_eq!(nearest("postgresql", roles), Some("postgres"));
+        assert_eq!(nearest("prometheus", ["app", "monitor"]), Some("monitor"));
+        assert_eq!(nearest("3", ["1k", "10k", "3k"]), Some("3k"));
+        assert_eq!(nearest("1", ["1k", "10k", "3k"]), None);
         assert_eq!(nearest("kubernetes", roles), None);
         assert_eq!(nearest("x", roles), None);
     }

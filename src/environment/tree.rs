@@ -141,9 +141,8 @@ fn syntax_fault(error: &serde_saphyr::Error, text: &str) -> Diagnostic {
     match error.without_snippet() {
         Error::MultipleDocuments { .. } => Diagnostic::error("", "more than one YAML document")
             .hint("keep one environment in a file: remove the `---` line and what follows it"),
-        Error::UnknownAnchor { .. } => {
-            Diagnostic::error("", "an alias names an anchor that is not defined before it").hint("put text with a leading `*` in quotes")
-        }
+        Error::UnknownAnchor { .. } => Diagnostic::error("", "an alias names an anchor that is not defined before it")
+            .hint("put text with a leading `*` in quotes"),
         Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } | Error::AliasExpansionLimitExceeded { .. } => {
             Diagnostic::error("", "too deep or too large to be an environment file")
         }
@@ -231,4 +230,3 @@ impl<'de> Visitor<'de> for BranchVisitor {
         Ok(Branch::Map(entries))
     }
 }
-

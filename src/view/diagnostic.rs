@@ -135,20 +135,48 @@ fn crop(snippet: &Snippet, room: usize) -> (String, usize, usize) {
         }
         column += wide;
     }
-    let text = if skip > 0 { "…".to_owned() + text.get(text.chars().next().map_or(0, char::len_utf8)..).unwrap_or("") } else { text };
+    let text = if skip > 0 {
+        "…".to_owned() + text.get(text.chars().next().map_or(0, char::len_utf8)..).unwrap_or("")
+    } else {
+        text
+    };
     let text = if skip + room < width { text + "…" } else { text };
     (text, snippet.start - skip, snippet.length.min(room - (snippet.start - skip).min(room - 1)))
 }
 
 /// Text that cannot move the cursor or change a terminal's state; tabs become single spaces, as columns count them.
 fn clean(text: &str) -> String {
-    text.chars()
+    without_passwords(text)
+        .chars()
         .map(|letter| match letter {
             '\t' | '\n' | '\r' => ' ',
             letter if letter.is_control() => '\u{fffd}',
+            // Marks that turn the direction of text around.
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
             letter => letter,
         })
         .collect()
+}
+
+/// `https://user:password@host` with stars for the password, as wide as it was.
+fn without_passwords(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        shown.push_str(before);
+        let authority = after.split(['/', ' ', '"', '\'']).next().unwrap_or("");
+        rest = after;
+        if let Some((user, _)) = authority.rsplit_once('@')
+            && let Some((name, password)) = user.split_once(':')
+        {
+            shown.push_str(name);
+            shown.push(':');
+            shown.push_str(&"*".repeat(console::measure_text_width(password)));
+            rest = &after[user.len()..];
+        }
+    }
+    shown + rest
 }
 
 #[cfg(test)]
@@ -185,6 +213,11 @@ mod tests {
     fn escapes_in_a_file_do_not_reach_the_terminal() {
         let (sources, one) = at("a: \u{1b}[31mred\n", 3, 3);
         assert!(!render(&[one], &sources, 80, false).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_starred() {
+        assert_eq!(without_passwords("a https://u:p@ss@h/x http://b"), "a https://u:****@h/x http://b");
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod nodes;
 mod places;
 mod settings;
 
+pub use names::is_environment_name;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Environment, NodeGroup, ProviderKind, ReferenceArchitecture, provenance::Provenance};
@@ -65,6 +67,11 @@ impl Context<'_> {
     fn is_partly_unknown(&self, path: &str) -> bool {
         let below = format!("{path}.");
         self.is_unknown(path) || self.unknown.iter().any(|unknown| unknown.starts_with(&below))
+    }
+
+    /// Whether the user gave a key, rather than the reference architecture.
+    fn is_written(&self, path: &str) -> bool {
+        self.provenance.winner(path).is_some_and(|origin| origin.place.is_some())
     }
 
     /// An error where a value is written.

@@ -37,6 +37,12 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Whether a word can name an environment: every cloud and host name accepts it, and it leaves room for a node's group.
+#[must_use]
+pub fn is_environment_name(word: &str) -> bool {
+    is_label(word) && word.len() <= LONGEST_ENVIRONMENT
+}
+
 /// Whether a word is part of a host name everywhere.
 fn is_label(word: &str) -> bool {
     word.starts_with(|letter: char| letter.is_ascii_lowercase())

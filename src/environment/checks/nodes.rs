@@ -57,55 +57,36 @@ const NEEDS: &[Need] = &[
     Need { role: "app", from: 1, any_of: &["sidekiq"], because: "nobody would work off the application's jobs" },
 ];
 
-/// What people call roles elsewhere.
-const ALSO_CALLED: &[(&str, &str)] = &[
-    ("rails", "app"),
-    ("gitlab-rails", "app"),
-    ("webservice", "app"),
-    ("web", "app"),
-    ("puma", "app"),
-    ("worker", "sidekiq"),
-    ("patroni", "postgres"),
-    ("database", "postgres"),
-    ("db", "postgres"),
-    ("sentinel", "redis"),
-    ("redis-sentinel", "redis"),
-    ("git", "gitaly"),
-    ("prometheus", "monitor"),
-    ("monitoring", "monitor"),
-    ("haproxy", "haproxy-external"),
-    ("load-balancer", "haproxy-external"),
-    ("loadbalancer", "haproxy-external"),
-    ("lb", "haproxy-external"),
-];
-
 pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if context.is_unknown("nodes") {
         return;
     }
-    let any_unknown = context.is_partly_unknown("nodes") || context.is_unknown("architecture");
-    if context.total() == 0 && !any_unknown {
+    let mut gaps = context.is_partly_unknown("nodes") || context.is_unknown("architecture");
+    if context.total() == 0 && !gaps {
         found.push(nobody(context));
         return;
     }
     for (name, group) in &context.environment.nodes {
         let path = format!("nodes.{name}");
-        let known = roles(context, name, group.roles.as_deref(), found);
+        if !roles(context, name, group.roles.as_deref(), found) {
+            gaps = true;
+            continue;
+        }
         let in_reference = context.reference.is_some_and(|reference| reference.nodes.contains_key(name));
-        if known && group.count.is_none() && !in_reference && !any_count_unknown(context, &path) {
-            let fault = context.key_error(&path, format!("`{path}` has no count"));
-            found.push(fault.hint(no_count_hint(context, name)));
+        if group.count.is_none() && !in_reference {
+            gaps = true;
+            if !any_count_unknown(context, &path) {
+                let fault = context.key_error(&path, format!("`{path}` has no count"));
+                found.push(fault.hint(no_count_hint(context, name)));
+            }
         }
     }
-    if context.environment.nodes.keys().any(|name| any_count_unknown(context, &format!("nodes.{name}")))
-        || context.is_unknown("architecture")
-        || found.iter().any(|one| one.message.starts_with("unknown role"))
-    {
-        // What is missing may be in what could not be read.
-        return;
+    let blamed = counts(context, gaps, found);
+    redis_once(context, found);
+    if !gaps {
+        // With gaps, what is missing may be in what could not be read.
+        needs(context, blamed, found);
     }
-    counts(context, found);
-    needs(context, found);
 }
 
 fn any_count_unknown(context: &Context<'_>, path: &str) -> bool {
@@ -149,8 +130,9 @@ fn roles(context: &Context<'_>, name: &str, listed: Option<&[String]>, found: &m
     let own = [name.to_owned()];
     let mut known = true;
     for (index, role) in listed.unwrap_or(&own).iter().enumerate() {
+        let item = format!("{path}.{index}");
         if listed.is_some_and(|listed| listed[..index].contains(role)) {
-            found.push(context.error(&path, format!("role `{role}` is listed twice for group `{name}`")));
+            found.push(context.error(&item, format!("role `{role}` is listed twice for group `{name}`")));
         }
         if facts.roles.contains_key(role) {
             continue;
@@ -161,7 +143,7 @@ fn roles(context: &Context<'_>, name: &str, listed: Option<&[String]>, found: &m
         }
         known = false;
         let fault = match listed {
-            Some(_) => context.error(&path, format!("unknown role `{role}` in group `{name}`")),
+            Some(_) => context.error(&item, format!("unknown role `{role}` in group `{name}`")),
             None => context.key_error(&format!("nodes.{name}"), format!("unknown role `{role}`")),
         };
         found.push(fault.hint(role_hint(context, role, listed.is_none())));
@@ -170,21 +152,17 @@ fn roles(context: &Context<'_>, name: &str, listed: Option<&[String]>, found: &m
 }
 
 fn role_hint(context: &Context<'_>, role: &str, implied: bool) -> String {
-    let names = || context.facts().into_iter().flat_map(|facts| facts.roles.keys().map(String::as_str));
-    let names = || names().filter(|name| context.facts().and_then(|facts| facts.base.as_deref()) != Some(*name));
-    let other = ALSO_CALLED.iter().find(|(called, _)| *called == role).map(|(_, right)| *right);
-    let near = other.filter(|right| names().any(|name| name == *right)).or_else(|| suggest::nearest(role, names()));
-    let implied = if implied { "a group without `roles` has the role of its own name; " } else { "" };
-    match near {
-        Some(near) => format!("did you mean `{near}`? {implied}roles: {}", suggest::list(names())),
-        None => format!("{implied}roles: {}", suggest::list(names())),
-    }
+    let facts = context.facts();
+    let base = facts.and_then(|facts| facts.base.as_deref());
+    let names = facts.into_iter().flat_map(|facts| facts.roles.keys().map(String::as_str));
+    let hint = suggest::hint(role, "roles", names.filter(|name| base != Some(*name)));
+    if implied { format!("a group without `roles` has the role of its own name; {hint}") } else { hint }
 }
 
 /// Says that a role is left out, where the user asked for it in so many words.
 fn dropped(context: &Context<'_>, group: &str, role: &str, reason: &str, listed: bool, found: &mut Vec<Diagnostic>) {
     let path = if listed { format!("nodes.{group}.roles") } else { format!("nodes.{group}") };
-    let asked = context.provenance.winner(&path).is_some_and(|origin| origin.place.is_some());
+    let asked = context.is_written(&path);
     let wanted = context.environment.nodes.get(group).is_some_and(|group| group.count.unwrap_or(0) > 0);
     if asked && wanted {
         let stack = context.environment.stack;
@@ -193,34 +171,52 @@ fn dropped(context: &Context<'_>, group: &str, role: &str, reason: &str, listed:
     }
 }
 
-fn counts(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let Some(facts) = context.facts() else { return };
+/// Holds each role's count against its rule; returns the roles that have too few nodes.
+fn counts<'a>(context: &Context<'a>, gaps: bool, found: &mut Vec<Diagnostic>) -> Vec<&'a str> {
+    let mut blamed = Vec::new();
+    let Ok(facts) = context.stack else { return blamed };
     for (name, role) in &facts.roles {
+        let groups = || {
+            context
+                .environment
+                .nodes
+                .iter()
+                .filter(|(group, own)| context.roles_of(group, own).contains(&name.as_str()))
+        };
+        if groups().any(|(group, own)| own.count.is_none() || any_count_unknown(context, &format!("nodes.{group}"))) {
+            continue;
+        }
         let rule = &role.count;
         let nodes = context.nodes_with(name);
-        let is_there = nodes > 0 || rule.min > 0;
-        let message = if nodes < rule.min {
+        let because = rule.because.as_deref();
+        let (message, hint) = if nodes < rule.min {
             let least = rule.min;
+            blamed.push(name.as_str());
+            if gaps && groups().next().is_none() {
+                continue;
+            }
             match nodes {
-                0 => format!("no node has role `{name}`, but at least {least} must"),
-                _ => format!("role `{name}` has {}, but needs at least {least}", nodes_word(nodes)),
+                0 => (format!("no node has role `{name}`, but at least {least} must"), because.map(str::to_owned)),
+                _ => {
+                    let message = format!("role `{name}` has {}, but needs at least {least}", nodes_word(nodes));
+                    (message, because.map(str::to_owned))
+                }
             }
         } else if let Some(most) = rule.max.filter(|most| nodes > *most) {
-            format!("role `{name}` has {}, but can have {most} at most", nodes_word(nodes))
-        } else if rule.odd && is_there && nodes.is_multiple_of(2) {
-            format!("role `{name}` has {}, but the count must be odd", nodes_word(nodes))
+            let message = format!("role `{name}` has {}, but can have {most} at most", nodes_word(nodes));
+            (message, because.map(str::to_owned))
+        } else if rule.odd && nodes > 0 && nodes.is_multiple_of(2) {
+            let message = format!("role `{name}` has {}, but the count must be odd", nodes_word(nodes));
+            let because = because.unwrap_or("its nodes vote");
+            (message, Some(format!("{because}: use {} or {}", nodes - 1, nodes + 1)))
         } else {
             continue;
         };
         let mut fault = context.error(&count_path(context, name), message);
-        fault.hint = match (&rule.because, rule.odd && nodes >= rule.min && nodes > 0 && rule.max.is_none()) {
-            (Some(because), true) => Some(format!("{because}: use {} or {}", nodes - 1, nodes + 1)),
-            (None, true) => Some(format!("its nodes vote: use {} or {}", nodes - 1, nodes + 1)),
-            (Some(because), false) => Some(because.clone()),
-            (None, false) => None,
-        };
+        fault.hint = hint;
         found.push(fault);
     }
+    blamed
 }
 
 fn nodes_word(count: u32) -> String {
@@ -232,30 +228,36 @@ fn count_path(context: &Context<'_>, role: &str) -> String {
     let groups = context.environment.nodes.iter();
     let having = groups.filter(|(name, group)| context.roles_of(name, group).contains(&role));
     let paths: Vec<String> = having.map(|(name, _)| format!("nodes.{name}.count")).collect();
-    let written = |path: &&String| context.provenance.winner(path).is_some_and(|origin| origin.place.is_some());
-    paths.iter().rev().find(written).or(paths.last()).cloned().unwrap_or_else(|| "nodes".to_owned())
+    paths
+        .iter()
+        .rev()
+        .find(|path| context.is_written(path))
+        .or(paths.last())
+        .cloned()
+        .unwrap_or_else(|| "nodes".to_owned())
 }
 
-fn needs(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+/// Combined Redis or split Redis, not both.
+fn redis_once(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let has = |role: &str| context.nodes_with(role) > 0;
-    if has("redis") && (has("redis-cache") || has("redis-persistent")) {
-        let split = if has("redis-cache") { "redis-cache" } else { "redis-persistent" };
-        let written = |role: &str| {
-            let origin = context.provenance.winner(&format!("nodes.{role}"));
-            origin.is_some_and(|origin| origin.place.is_some())
-        };
-        let (place, other) = if written("redis") { ("redis", split) } else { (split, "redis") };
-        found.push(
-            context
-                .error(&count_path(context, place), format!("both combined Redis (`redis`) and split Redis (`{split}`)"))
-                .hint(format!("keep one kind: set `nodes.{other}.count: 0`, or remove `{place}`")),
-        );
+    let Some(split) = ["redis-cache", "redis-persistent"].into_iter().find(|role| has(role)).filter(|_| has("redis"))
+    else {
         return;
-    }
+    };
+    let written = |role: &str| context.is_written(&format!("nodes.{role}"));
+    let (place, other) = if written("redis") { ("redis", split) } else { (split, "redis") };
+    let message = format!("both combined Redis (`redis`) and split Redis (`{split}`)");
+    let fault = context.error(&count_path(context, place), message);
+    found.push(fault.hint(format!("keep one kind: set `nodes.{other}.count: 0`, or remove `{place}`")));
+}
+
+fn needs(context: &Context<'_>, blamed: Vec<&str>, found: &mut Vec<Diagnostic>) {
+    let has = |role: &str| context.nodes_with(role) > 0;
+    let mut told: Vec<String> = Vec::new();
     for need in NEEDS {
         let there = context.facts().is_none_or(|facts| facts.roles.contains_key(need.role));
         let nodes = context.nodes_with(need.role);
-        let covered = need.any_of.iter().any(|other| has(other) || context.omits(other));
+        let covered = need.any_of.iter().any(|other| has(other) || context.omits(other) || blamed.contains(other));
         if !there || nodes < need.from || covered {
             continue;
         }
@@ -264,15 +266,21 @@ fn needs(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             0 | 1 => format!("role `{}` needs {others}, and no node has it", need.role),
             _ => format!("{} of role `{}` need {others}, and no node has it", nodes_word(nodes), need.role),
         };
-        // Where the user took the other role away, that is the line to show.
-        let removed = need.any_of.iter().map(|role| format!("nodes.{role}.count")).find(|path| {
-            context.provenance.winner(path).is_some_and(|origin| origin.place.is_some())
-        });
+        // Where the user took the other role away, that is the line to show, and once is enough.
+        let mut removed = need.any_of.iter().map(|role| format!("nodes.{role}.count"));
+        let removed = removed.find(|path| context.is_written(path));
+        if let Some(path) = &removed {
+            if told.contains(path) {
+                continue;
+            }
+            told.push(path.clone());
+        }
         let path = removed.unwrap_or_else(|| count_path(context, need.role));
         found.push(context.error(&path, message).hint(need.because));
     }
     if context.nodes_with("app") > 1 && !has("haproxy-external") && !context.omits("haproxy-external") {
         let message = "several app nodes and no `haproxy-external`: nothing listens at the external URL";
-        found.push(context.key_warning("nodes", message).hint("put a balancer of your own in front of the app nodes"));
+        let path = if context.is_written("nodes.haproxy-external") { "nodes.haproxy-external" } else { "nodes" };
+        found.push(context.key_warning(path, message).hint("put a balancer of your own in front of the app nodes"));
     }
 }

@@ -39,7 +39,8 @@ fn inventory(context: &Context<'_>, provider: ProviderKind, found: &mut Vec<Diag
             found.push(fault.hint("add `inventory: inventory.yaml`, a file beside this one"));
         }
         Some(_) if provider != ProviderKind::Static => {
-            let message = format!("`inventory` is for machines that exist already, and provider `{provider}` makes its own");
+            let message =
+                format!("`inventory` is for machines that exist already, and provider `{provider}` makes its own");
             let fault = context.key_error("inventory", message);
             found.push(fault.hint("remove the line, or use `provider: static`"));
         }
@@ -53,8 +54,7 @@ fn inventory(context: &Context<'_>, provider: ProviderKind, found: &mut Vec<Diag
 
 /// Keys that the provider does not look at.
 fn ignored(context: &Context<'_>, provider: ProviderKind, found: &mut Vec<Diagnostic>) {
-    let written = |path: &str| context.provenance.winner(path).is_some_and(|origin| origin.place.is_some());
-    if provider != ProviderKind::Local && written("local") {
+    if provider != ProviderKind::Local && context.is_written("local") {
         let message = format!("`local` changes nothing with provider `{provider}`");
         found.push(context.key_warning("local", message));
     }
@@ -66,7 +66,7 @@ fn ignored(context: &Context<'_>, provider: ProviderKind, found: &mut Vec<Diagno
     for group in context.environment.nodes.keys() {
         for key in ["machine_type", "disk_gb", "disk_type", "disk_iops"] {
             let path = format!("nodes.{group}.{key}");
-            if written(&path) {
+            if context.is_written(&path) {
                 let message = format!("`{key}` is ignored with provider `{provider}`");
                 found.push(context.key_warning(&path, message).hint(why));
             }

@@ -72,7 +72,7 @@ fn value_fault(context: &Context<'_>, path: &str, value: &Value, setting: &Setti
             (Some("string"), value) if !value.is_array() && !value.is_object() => {
                 format!("put it in quotes: \"{}\"", plain(value))
             }
-            _ => format!("{}; default: {}", setting.summary.trim_end_matches('.'), setting.default),
+            _ => about(setting),
         };
         return Some(fault.hint(hint));
     }
@@ -88,7 +88,11 @@ fn value_fault(context: &Context<'_>, path: &str, value: &Value, setting: &Setti
         (None, None) => return None,
     };
     let fault = || context.error(path, format!("`{path}` is {value}, but must be {range}"));
-    bad.then(|| fault().hint(format!("{}; default: {}", setting.summary.trim_end_matches('.'), setting.default)))
+    bad.then(|| fault().hint(about(setting)))
+}
+
+fn about(setting: &SettingSpec) -> String {
+    format!("{}. Default: {}", setting.summary.trim_end_matches('.'), setting.default)
 }
 
 /// The type of a setting is that of its default.
