@@ -1,74 +1,74 @@
-//! `refarch explain KEY`: what a key is for and where its value comes from.
+//! `explain`.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
+use super::{
+    Failure, Output,
+    target::{Target, TargetOption},
 };
-
-use serde_json::json;
-
-use super::environment::{EnvironmentArgs, OverrideArgs, Screen, Stacks};
 use crate::{
-    environment::{self, Loaded, Stack},
+    environment::{self, StackFacts},
     exit,
+    session::Session,
+    topology::{Leg, Node, Topology},
 };
 
-/// Tell what a key is for and where its value comes from
-#[derive(Debug, Clone, clap::Args)]
-pub struct ExplainArgs {
-    /// An environment file, where values are wanted, and a key such as nodes.app.count
-    #[arg(required = true, num_args = 1..=2, value_names = ["ENVIRONMENT", "KEY"])]
-    pub words: Vec<String>,
+/// Arguments of `explain`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
     #[command(flatten)]
-    #[allow(missing_docs)]
-    pub overrides: OverrideArgs,
+    target: TargetOption,
+    /// A key (`nodes.app.count`, `settings.postgres.ttl`) or a node (`app-1`)
+    subject: String,
 }
 
-impl ExplainArgs {
-    /// What is to be explained.
-    #[must_use]
-    pub fn subject(&self) -> &str {
-        self.words.last().map_or("", String::as_str)
-    }
-
-    /// The environment that it is asked of: named first, or by `REFARCH_ENVIRONMENT`.
-    #[must_use]
-    pub fn environment(&self) -> Option<EnvironmentArgs> {
-        let named = (self.words.len() > 1).then(|| PathBuf::from(&self.words[0]));
-        let file = named.or_else(|| std::env::var_os("REFARCH_ENVIRONMENT").map(PathBuf::from))?;
-        Some(EnvironmentArgs { file, overrides: self.overrides.clone() })
-    }
-}
-
-/// Explains a key. Returns the exit code.
-///
-/// # Errors
-/// When standard output cannot be written.
-pub fn run(args: &ExplainArgs, stacks: Stacks<'_>, screen: &Screen) -> io::Result<u8> {
-    let loaded = match args.environment().map(|environment| environment.load(stacks)).transpose() {
-        Ok(loaded) => loaded,
-        Err(faults) => {
-            screen.diagnostics(&faults.diagnostics, &faults.sources);
-            return Ok(exit::ENVIRONMENT);
+/// Tells where a value comes from, or why a node exists.
+pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
+    let session = Session::open(&Target::from(args.target).request()?)?;
+    let topology = session.topology();
+    let full = format!("{}-{}", topology.environment, args.subject);
+    if let Some(node) = topology.node(&args.subject).or_else(|| topology.node(&full)) {
+        if output.json() {
+            output.document(node)?;
+        } else {
+            output.print(&about(node, topology))?;
         }
-    };
-    key(args.subject(), loaded.as_ref(), stacks, screen)
-}
-
-/// Explains a key of an environment that is loaded already. Returns the exit code.
-///
-/// # Errors
-/// When standard output cannot be written.
-#[allow(clippy::print_stderr)]
-pub fn key(key: &str, loaded: Option<&Loaded>, stacks: Stacks<'_>, screen: &Screen) -> io::Result<u8> {
-    let stack = loaded.map_or(Stack::default(), |loaded| loaded.environment.stack);
-    match environment::explain(key, loaded, stacks(stack).ok().as_ref()) {
-        Ok(explanation) if screen.json => writeln!(io::stdout().lock(), "{}", json!(explanation))?,
-        Ok(explanation) => write!(io::stdout().lock(), "{explanation}")?,
-        Err(unknown) => {
-            eprintln!("error: {unknown}\nhint: {}", unknown.hint);
-            return Ok(exit::USAGE);
-        }
+        return Ok(exit::DONE);
+    }
+    let catalog = session.catalog();
+    let facts = StackFacts::new(&catalog.stack, catalog.roles.clone());
+    match environment::explain(&args.subject, Some(session.loaded()), Some(&facts)) {
+        Ok(explanation) if output.json() => output.document(&explanation)?,
+        Ok(explanation) => output.print(&explanation.to_string())?,
+        Err(unknown) => return Err(Failure::usage(unknown.to_string()).hint(unknown.hint)),
     }
     Ok(exit::DONE)
+}
+
+fn about(node: &Node, topology: &Topology) -> String {
+    let mut text = format!(
+        "{}: node {} of group {}, zone {}\n  why      {}\n  roles    {}\n  machine  {} vCPU, {} GB{}\n",
+        node.name,
+        node.ordinal,
+        node.group,
+        node.zone,
+        node.reason,
+        node.roles.join(", "),
+        node.machine.vcpu,
+        node.machine.memory_gb,
+        if node.data_bearing { "; holds data" } else { "" }
+    );
+    let mut ways = |title: &str, pick: &dyn Fn(&crate::topology::Edge) -> Option<String>| {
+        let mut lines: Vec<String> = topology.edges.iter().filter_map(pick).collect();
+        lines.sort();
+        lines.dedup();
+        for (index, line) in lines.iter().enumerate() {
+            text.push_str(&format!("  {:<8} {line}\n", if index == 0 { title } else { "" }));
+        }
+    };
+    let group = |name: &str| topology.node(name).map_or(name.to_owned(), |node| node.group.clone());
+    ways("reaches", &|edge| {
+        let leg = if edge.leg == Leg::Front { ", a balancer" } else { "" };
+        (edge.from == node.name).then(|| format!("{} on {} for {}{leg}", group(&edge.to), edge.port, edge.service))
+    });
+    ways("serves", &|edge| (edge.to == node.name).then(|| format!("{} on {} for {}", group(&edge.from), edge.port, edge.service)));
+    text
 }

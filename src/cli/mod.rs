@@ -51,7 +51,7 @@ enum Command {
     /// Write a commented environment file
     Init(init::InitArgs),
     /// Check an environment file; touches nothing
-    Validate(validate::ValidateArgs),
+    Validate(validate::Args),
     /// Look whether this machine, the provider and the nodes are ready for an apply
     #[command(alias = "doctor")]
     Check(check::Args),
@@ -121,7 +121,7 @@ pub fn main() -> u8 {
 async fn run(cli: Cli) -> Result<u8, Failure> {
     let output = cli.output;
     match cli.command {
-        Command::Init(args) => init::run(args),
+        Command::Init(args) => init::run(&args).map_err(|error| Failure::new(error.exit_code(), error.to_string())),
         Command::Validate(args) => validate::run(args, &output),
         Command::Check(args) => check::run(args, &output).await,
         Command::Plan(args) => plan::run(args, &output).await,
@@ -132,13 +132,13 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Exec(args) => exec::run(args, &output).await,
         Command::Explain(args) => explain::run(args, &output),
         Command::Graph(args) => graph::run(args),
-        Command::Render(args) => render::run(args).await,
+        Command::Render(args) => render::run(args, &output),
         Command::Runs(args) => runs::run(args, &output),
         Command::Resume(args) => resume::run(args, &output).await,
         Command::Lock(args) => lock::run(args, &output),
         Command::Secrets(args) => secrets::run(args, &output),
         Command::Destroy(args) => destroy::run(args, &output).await,
-        Command::Schema(args) => schema::run(args),
+        Command::Schema(args) => Ok(schema::run(&args)?),
         Command::Completion(args) => completion::run(&args),
         Command::Man => completion::man(),
     }

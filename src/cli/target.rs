@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Failure;
+use crate::session::Request;
 
 const DEFAULT: &str = "refarch.yaml";
 
@@ -46,6 +47,19 @@ impl From<TargetOption> for Target {
 }
 
 impl Target {
+    /// What a session is opened with.
+    ///
+    /// # Errors
+    /// When no environment file is named or found.
+    pub fn request(&self) -> Result<Request, Failure> {
+        Ok(Request {
+            file: self.file()?,
+            sets: self.layers.sets.clone(),
+            roles: self.layers.roles.clone(),
+            workspace: std::env::var_os("REFARCH_WORKSPACE").filter(|value| !value.is_empty()).map(PathBuf::from),
+        })
+    }
+
     /// The environment file: the one named, the one in `$REFARCH_ENVIRONMENT`, or `refarch.yaml` here or above.
     ///
     /// # Errors

@@ -1,40 +1,36 @@
-//! `refarch validate`: is the file good?
+//! `validate`.
 
-use serde_json::json;
+use super::{Failure, Output, Target, apply::warn};
+use crate::{diagnostic::tally, exit, session::Session, view};
 
-use super::environment::{EnvironmentArgs, Screen, Stacks};
-use crate::{diagnostic::tally, exit, view};
-
-/// Check an environment file; nothing is touched
-#[derive(Debug, Clone, clap::Args)]
-pub struct ValidateArgs {
+/// Arguments of `validate`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
     #[command(flatten)]
-    #[allow(missing_docs)]
-    pub environment: EnvironmentArgs,
+    target: Target,
 }
 
-/// Loads the environment and says what is wrong with it, or what it is. Returns the exit code.
-#[allow(clippy::print_stdout)]
-pub fn run(args: &ValidateArgs, stacks: Stacks<'_>, screen: &Screen) -> u8 {
-    let loaded = match args.environment.load(stacks) {
-        Ok(loaded) => loaded,
-        Err(faults) => {
-            screen.diagnostics(&faults.diagnostics, &faults.sources);
-            return exit::ENVIRONMENT;
-        }
-    };
-    let environment = &loaded.environment;
-    if screen.json {
-        println!("{}", json!({ "environment": environment, "diagnostics": view::diagnostic::json(&loaded.warnings) }));
-        return exit::DONE;
+/// Checks an environment file, up to its nodes; touches nothing.
+pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
+    let session = Session::open(&args.target.request()?)?;
+    let (loaded, topology) = (session.loaded(), session.topology());
+    if output.json() {
+        output.document(&serde_json::json!({
+            "environment": loaded.environment,
+            "diagnostics": view::diagnostic::json(&loaded.warnings),
+        }))?;
+        return Ok(exit::DONE);
     }
-    screen.diagnostics(&loaded.warnings, &loaded.sources);
-    let size = environment.architecture.map_or(String::new(), |size| format!("{size}, "));
+    warn(&session, output);
+    let size = topology.architecture.as_ref().map_or(String::new(), |size| format!("{size}, "));
     let noted = if loaded.warnings.is_empty() { String::new() } else { format!(" ({})", tally(&loaded.warnings)) };
-    let file = args.environment.file.display();
-    println!(
-        "{file}: valid{noted}: environment {}, {size}stack {} on {}",
-        environment.name, environment.stack, environment.provider
-    );
-    exit::DONE
+    output.print(&format!(
+        "{}: valid{noted}: environment {}, {size}{} nodes, stack {} on {}\n",
+        session.file().display(),
+        topology.environment,
+        topology.nodes.len(),
+        topology.stack,
+        topology.provider
+    ))?;
+    Ok(exit::DONE)
 }

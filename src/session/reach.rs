@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use super::{Error, Session, open::Addresses};
 use crate::{
+    exit,
     provider::Host,
     remote::ssh::{SshOptions, SshRemote},
 };
@@ -30,17 +31,20 @@ impl Session {
         self.workspace.create()?;
         let hosts: Vec<Host> = self.provider.hosts(&self.topology).await?;
         let ssh = &self.loaded.environment.ssh;
+        let folder = self.workspace.root();
+        let unusable = |error: std::io::Error| {
+            Error::refused(exit::FAILED, format!("ssh cannot be set up in {}: {error}", folder.display()), None)
+        };
         let remote = SshRemote::new(SshOptions {
-            config: self.workspace.ssh_config(),
-            known_hosts: self.workspace.known_hosts(),
             connect_timeout: Duration::from_secs(u64::from(ssh.connect_timeout.unwrap_or(CONNECT))),
-            ..SshOptions::default()
-        })?;
-        remote.write_config(&hosts)?;
+            ..SshOptions::new(folder)
+        })
+        .map_err(unusable)?;
+        remote.write_config(&hosts).map_err(unusable)?;
         Ok(Reach {
+            ssh_config: remote.config_path(),
             hosts: hosts.into_iter().map(|host| (host.node.clone(), host)).collect(),
             remote,
-            ssh_config: self.workspace.ssh_config(),
         })
     }
 

@@ -28,7 +28,7 @@ impl Session {
     pub async fn survey(&self, reach: &Reach, replace: &[String], events: &Events) -> Result<Survey, Error> {
         let live = self.provider.observe().await?;
         let desired = self.provider.desired(&self.topology)?;
-        let difference = provider::diff(&desired, &live, self.provider.as_ref(), replace);
+        let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), replace);
         let addresses = self.addresses(&reach.hosts);
         let store = self.secrets(&addresses, Fill::Placeholders)?;
         let stages = self.stages(&addresses, &store)?;
@@ -74,7 +74,7 @@ impl Session {
     pub async fn removal(&self) -> Result<(Plan, Vec<Live>), Error> {
         let live = self.provider.observe().await?;
         let desired = self.provider.desired(&self.topology)?;
-        let changes = provider::removal(&desired, &live);
+        let changes = provider::diff::removal(&desired, &live);
         let plan = plan::destroy(&self.topology.environment, &changes, Vec::new());
         plan.validate()?;
         Ok((plan, live))
@@ -92,7 +92,7 @@ fn changed_node(change: &Change) -> Option<&str> {
     }
 }
 
-fn deferred(deferred: &provider::Deferred) -> String {
+fn deferred(deferred: &provider::diff::Deferred) -> String {
     match &deferred.broken {
         Some(why) => format!("{} is of no use as it is ({why}); `--replace {0}` makes it anew", deferred.name()),
         None => {

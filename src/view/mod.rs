@@ -2,7 +2,11 @@
 
 mod checks;
 pub mod diagnostic;
+mod plain;
 mod plan;
+mod run;
 
 pub use checks::{checks, findings};
+pub use plain::{duration, line};
 pub use plan::{PlanStyle, plan_text, summary};
+pub use run::{Style, json_line, show};

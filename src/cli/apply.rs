@@ -1,0 +1,235 @@
+//! `apply`.
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead as _, IsTerminal as _, Write as _},
+    time::Duration,
+};
+
+use super::{Failure, Output, Target};
+use crate::{
+    engine::{StopHandle, StopSignal},
+    event::{Event, Events},
+    exit,
+    journal::OutputLog,
+    lock::Lease,
+    plan::{Action, Plan, Risk},
+    provider::{Change, Verdict},
+    session::{self, Ran, Reach, RunRequest, SavedPlan, Session},
+    view::{self, PlanStyle},
+};
+
+/// Arguments of `apply`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Make this node anew; may be repeated
+    #[arg(long, value_name = "NODE")]
+    replace: Vec<String>,
+    /// End without proving the whole paths
+    #[arg(long)]
+    no_verify: bool,
+}
+
+/// Arguments of every verb that changes something.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RunArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Consent to lose the data of this node, or of the whole environment by its name; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub destroy_data: Vec<String>,
+    /// Steps at a time
+    #[arg(short, long, value_name = "N", default_value_t = 32, env = "REFARCH_JOBS")]
+    pub concurrency: usize,
+    /// Seconds to wait for somebody else's lock
+    #[arg(long, value_name = "SECONDS")]
+    pub lock_wait: Option<u64>,
+}
+
+/// Makes the environment what its file says, and proves that it works.
+pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
+    let file = args.target.file()?;
+    let saved = SavedPlan::load(&file)?;
+    let request = match &saved {
+        Some(saved) => saved.request(),
+        None => args.target.request()?,
+    };
+    let session = Session::open(&request)?;
+    warn(&session, output);
+    let command = format!("apply {}", session.topology().environment);
+    let id = session.runs().new_id();
+    let lock = session.lock(&command, Some(&id), args.run.lock_wait.map(Duration::from_secs), say_waiting).await?;
+    preflight(&session, output).await?;
+    let reach = session.reach().await?;
+    let (events, viewing) = output.start();
+    events.send(Event::Note { text: format!("looking at {} nodes", session.topology().nodes.len()) });
+    let survey = session.survey(&reach, &args.replace, &events).await;
+    drop(events);
+    viewing.finish().await;
+    let plan = survey?.plan;
+    if let Some(saved) = &saved {
+        saved.still_holds(&plan)?;
+    }
+    if plan.is_empty() {
+        output.print(&view::plan_text(&plan, PlanStyle { color: output.color(), diff: false }))?;
+        return Ok(exit::DONE);
+    }
+    consent(&plan, &args.run, output, saved.is_some())?;
+
+    let run = session.begin(id, &plan, &command)?;
+    let (stop, signal) = StopHandle::new();
+    let watching = stop.listen()?;
+    let lost = stop.finish_when(lock.lost(), "the lock was taken away");
+    let outcome = carry_out(
+        &session,
+        &reach,
+        Work { plan: &plan, run, finished: BTreeSet::new(), concurrency: args.run.concurrency, stop: signal },
+        !args.no_verify,
+        output,
+    )
+    .await;
+    watching.abort();
+    lost.abort();
+    lock.release().map_err(session::Error::from)?;
+    outcome
+}
+
+/// A plan with all that running it takes.
+pub struct Work<'a> {
+    pub plan: &'a Plan,
+    pub run: crate::journal::Run,
+    pub finished: BTreeSet<crate::plan::StepId>,
+    pub concurrency: usize,
+    pub stop: StopSignal,
+}
+
+/// Runs a plan, proves what came of it, and says what to type next.
+pub async fn carry_out(
+    session: &Session,
+    reach: &Reach,
+    work: Work<'_>,
+    verify: bool,
+    output: &Output,
+) -> Result<u8, Failure> {
+    let Work { plan, run, finished, concurrency, stop } = work;
+    let log = OutputLog::new(std::sync::Arc::new(crate::clock::SystemClock));
+    let (events, receiver) = Events::channel();
+    let viewing = output.watch(log.filter(receiver));
+    let id = run.id().to_string();
+    let request = RunRequest { plan, run, finished, concurrency, events: &events, log: &log, stop };
+    let Ran { report, run } = session.execute(reach, request).await?;
+    let mut code = report.exit_code();
+    let mut checks = Vec::new();
+    if code == exit::DONE && verify {
+        events.send(Event::Note { text: "proving the whole paths".to_owned() });
+        checks = session.verify(reach, &events).await?;
+        if checks.iter().any(|check| !check.ok) {
+            code = exit::CHECKS_FAILED;
+        }
+    }
+    run.finish(code).map_err(session::Error::from)?;
+    events.send(report.finished(&id, code));
+    drop(events);
+    viewing.finish().await;
+    if output.json() {
+        return Ok(code);
+    }
+    if !checks.is_empty() {
+        output.print(&view::checks(&checks, output.color()))?;
+    }
+    match code {
+        exit::DONE if verify => output.print(&summary(session, reach)?)?,
+        exit::DONE | exit::CHECKS_FAILED => {}
+        _ => {
+            let file = session.file().display();
+            let _ = writeln!(
+                std::io::stderr(),
+                "{} steps are left; go on with `refarch resume -e {file}`, or plan anew with `refarch apply {file}`",
+                report.left.len() + report.blocked.len() + report.failed.len()
+            );
+        }
+    }
+    Ok(code)
+}
+
+/// What runs, where, and what to type next.
+fn summary(session: &Session, reach: &Reach) -> Result<String, Failure> {
+    let topology = session.topology();
+    let mut lines = vec![
+        ("Environment".to_owned(), format!("{}: {} nodes, stack {}", topology.environment, topology.nodes.len(), topology.stack)),
+    ];
+    lines.extend(session.summary(reach)?);
+    let file = session.file().display();
+    lines.push(("Next".to_owned(), format!("refarch status {file}")));
+    lines.push((String::new(), format!("refarch verify {file}")));
+    lines.push((String::new(), format!("refarch ssh -e {file} {}", topology.nodes[0].name)));
+    lines.push((String::new(), format!("refarch destroy {file}")));
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    Ok(lines.into_iter().map(|(name, value)| format!("{name:<width$}  {value}\n")).collect())
+}
+
+/// Warnings of the environment file.
+pub fn warn(session: &Session, output: &Output) {
+    let loaded = session.loaded();
+    if !loaded.warnings.is_empty() && !output.json() {
+        let text = view::diagnostic::render(&loaded.warnings, &loaded.sources, 100, console::colors_enabled_stderr());
+        let _ = write!(std::io::stderr(), "{text}");
+    }
+}
+
+/// Says whose lock is waited for.
+pub fn say_waiting(lease: &Lease) {
+    let _ = writeln!(std::io::stderr(), "waiting for the lock: {} has it for `{}`", lease.holder, lease.command);
+}
+
+async fn preflight(session: &Session, output: &Output) -> Result<(), Failure> {
+    let findings = session.provider().preflight(session.topology()).await;
+    let bad: Vec<_> = findings.into_iter().filter(|finding| finding.verdict != Verdict::Pass).collect();
+    if !bad.is_empty() && !output.json() {
+        let _ = write!(std::io::stderr(), "{}", view::findings(&bad, console::colors_enabled_stderr()));
+    }
+    if bad.iter().any(|finding| finding.verdict == Verdict::Fail) {
+        return Err(Failure::new(exit::CHECKS_FAILED, "this place is not ready for the environment; nothing was changed")
+            .hint("mend what is marked FAIL above; `refarch check` looks again"));
+    }
+    Ok(())
+}
+
+/// Asks, where there is somebody to ask; loss of data needs its own consent, by name.
+pub fn consent(plan: &Plan, args: &RunArgs, output: &Output, exact: bool) -> Result<(), Failure> {
+    let losing: Vec<&str> = plan
+        .steps
+        .iter()
+        .filter(|step| step.risk == Risk::DataLoss)
+        .map(|step| match (&step.node, &step.action) {
+            (Some(node), _) => node.as_str(),
+            (None, Action::Infrastructure(Change::Delete { live })) => live.id.as_str(),
+            _ => step.id.as_str(),
+        })
+        .filter(|name| !args.destroy_data.iter().any(|given| given == name || *given == plan.environment))
+        .collect();
+    if !losing.is_empty() {
+        return Err(Failure::new(exit::FAILED, format!("this would destroy the data of {}", losing.join(", ")))
+            .hint(format!("if that is wanted, add `--destroy-data NAME` for each, or `--destroy-data {}` for all", plan.environment)));
+    }
+    if args.yes || exact {
+        return Ok(());
+    }
+    if !output.json() {
+        output.print(&view::plan_text(plan, PlanStyle { color: output.color(), diff: false }))?;
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("nobody can be asked here, and there is no `--yes`")
+            .hint("add `--yes`, or save a plan with `plan -o FILE` and apply that"));
+    }
+    let _ = write!(std::io::stderr(), "Do this? Type yes: ");
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::new(exit::FAILED, "nothing was done")) }
+}

@@ -1,0 +1,75 @@
+//! `destroy`.
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead as _, IsTerminal as _, Write as _},
+    time::Duration,
+};
+
+use super::{
+    Failure, Output, Target,
+    apply::{RunArgs, Work, carry_out, consent, say_waiting},
+};
+use crate::{
+    engine::StopHandle,
+    exit,
+    session::{self, Session},
+    view::{self, PlanStyle},
+};
+
+/// Arguments of `destroy`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// Removes the environment: machines, network, keys, secrets. What was done stays on record.
+pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
+    let session = Session::open(&args.target.request()?)?;
+    let name = session.topology().environment.clone();
+    let command = format!("destroy {name}");
+    let id = session.runs().new_id();
+    let lock = session.lock(&command, Some(&id), args.run.lock_wait.map(Duration::from_secs), say_waiting).await?;
+    let (plan, _) = session.removal().await?;
+    if plan.is_empty() {
+        lock.release().map_err(session::Error::from)?;
+        session.workspace().remove().map_err(session::Error::from)?;
+        output.print(&format!("{name}: nothing is there\n"))?;
+        return Ok(exit::DONE);
+    }
+    // By name: first the data, then the whole.
+    consent(&plan, &RunArgs { yes: true, ..args.run.clone() }, output, false)?;
+    if !args.run.yes {
+        output.print(&view::plan_text(&plan, PlanStyle { color: output.color(), diff: false }))?;
+        ask(&name)?;
+    }
+    let run = session.begin(id, &plan, &command)?;
+    let reach = session.reach().await?;
+    let (stop, signal) = StopHandle::new();
+    let watching = stop.listen()?;
+    let lost = stop.finish_when(lock.lost(), "the lock was taken away");
+    let work = Work { plan: &plan, run, finished: BTreeSet::new(), concurrency: args.run.concurrency, stop: signal };
+    let outcome = carry_out(&session, &reach, work, false, output).await;
+    watching.abort();
+    lost.abort();
+    lock.release().map_err(session::Error::from)?;
+    if matches!(outcome, Ok(exit::DONE)) {
+        drop(reach);
+        session.workspace().remove().map_err(session::Error::from)?;
+    }
+    outcome
+}
+
+fn ask(name: &str) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("nobody can be asked here, and there is no `--yes`").hint("add `--yes`"));
+    }
+    let _ = write!(std::io::stderr(), "This removes the environment. Type its name, {name}: ");
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if answer.trim() == name { Ok(()) } else { Err(Failure::new(exit::FAILED, "nothing was done")) }
+}

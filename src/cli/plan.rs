@@ -1,0 +1,49 @@
+//! `plan`.
+
+use std::path::PathBuf;
+
+use super::{Failure, Output, Target};
+use crate::{
+    exit,
+    session::Session,
+    view::{self, PlanStyle},
+};
+
+/// Arguments of `plan`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Show how files differ
+    #[arg(long)]
+    diff: bool,
+    /// Save the plan; `apply FILE` does exactly that, or refuses
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Exit code 2 when there is something to do
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Make this node anew; may be repeated
+    #[arg(long, value_name = "NODE")]
+    replace: Vec<String>,
+}
+
+/// Shows what an apply would do; changes nothing.
+pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
+    let session = Session::open(&args.target.request()?)?;
+    let reach = session.reach().await?;
+    let (events, viewing) = output.start();
+    let survey = session.survey(&reach, &args.replace, &events).await;
+    drop(events);
+    viewing.finish().await;
+    let plan = survey?.plan;
+    if output.json() {
+        output.document(&plan)?;
+    } else {
+        output.print(&view::plan_text(&plan, PlanStyle { color: output.color(), diff: args.diff }))?;
+    }
+    if let Some(file) = &args.out {
+        session.save_plan(&plan, file)?;
+    }
+    Ok(if args.detailed_exitcode && !plan.is_empty() { exit::CHANGES } else { exit::DONE })
+}

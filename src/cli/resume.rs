@@ -1,0 +1,67 @@
+//! `resume`.
+
+use std::time::Duration;
+
+use super::{
+    Failure, Output,
+    apply::{RunArgs, Work, carry_out, consent, say_waiting},
+    target::{Target, TargetOption},
+};
+use crate::{
+    engine::StopHandle,
+    exit,
+    journal::RunId,
+    lock,
+    plan::Verb,
+    session::{self, Session},
+};
+
+/// Arguments of `resume`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    target: TargetOption,
+    #[command(flatten)]
+    run: RunArgs,
+    /// Run to finish [default: the latest, if it was not done]
+    id: Option<String>,
+}
+
+/// Runs the steps of a run's plan that did not end well.
+pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
+    let session = Session::open(&Target::from(args.target).request()?)?;
+    let active = lock::status(&session.workspace().lock()).map_err(session::Error::from)?.and_then(|lease| lease.run);
+    let id = match args.id {
+        Some(id) => RunId::from(id),
+        None => match session.runs().latest_unfinished(active.as_deref()).map_err(session::Error::from)? {
+            Some(run) => run.id,
+            None => {
+                return Err(Failure::new(exit::FAILED, "no run is left to finish").hint("`refarch runs` lists them"));
+            }
+        },
+    };
+    let command = format!("resume {id}");
+    let lock = session.lock(&command, Some(&id), args.run.lock_wait.map(Duration::from_secs), say_waiting).await?;
+    let resumed = session.take_up(&id, &command)?;
+    let mut left = resumed.plan.clone();
+    left.steps.retain(|step| !resumed.finished.contains(&step.id));
+    // The run was consented to when it began; only loss of data is asked for again.
+    consent(&left, &RunArgs { yes: true, ..args.run.clone() }, output, false)?;
+    let reach = session.reach().await?;
+    let (stop, signal) = StopHandle::new();
+    let watching = stop.listen()?;
+    let lost = stop.finish_when(lock.lost(), "the lock was taken away");
+    let verify = resumed.plan.verb == Verb::Apply;
+    let work = Work {
+        plan: &resumed.plan,
+        run: resumed.run,
+        finished: resumed.finished,
+        concurrency: args.run.concurrency,
+        stop: signal,
+    };
+    let outcome = carry_out(&session, &reach, work, verify, output).await;
+    watching.abort();
+    lost.abort();
+    lock.release().map_err(session::Error::from)?;
+    outcome
+}
