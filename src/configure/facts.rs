@@ -387,7 +387,7 @@ fn port_function(inputs: &Inputs<'_>) -> Value {
 }
 
 fn pairs<const N: usize>(pairs: [(&'static str, Value); N]) -> Value {
-    pairs.into_iter().collect()
+    Value::from(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<BTreeMap<String, Value>>())
 }
 
 /// A map by role that knows every role of the stack and complains of others.

@@ -1,15 +1,17 @@
 //! `when` expressions over an environment's facts, as roles use them for ports.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{Environment, context, value::Serde};
 
 use super::model::Topology;
 
-/// What a port's `when` may ask: `has(role)`, `settings.x`, `all_settings.role.x`.
+/// What a port's `when` may ask: `has(role)`, `settings.x`, `all_settings.role.x`, `by_role.role`
+/// (names of nodes; only roles that some node carries).
 pub struct Facts<'a> {
     engine: Environment<'static>,
     topology: &'a Topology,
+    by_role: BTreeMap<String, Vec<&'a str>>,
 }
 
 impl<'a> Facts<'a> {
@@ -20,7 +22,13 @@ impl<'a> Facts<'a> {
         let mut engine = Environment::new();
         engine.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
         engine.add_function("has", move |role: &str| present.contains(role));
-        Self { engine, topology }
+        let mut by_role: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for node in &topology.nodes {
+            for role in &node.roles {
+                by_role.entry(role.clone()).or_default().push(&node.name);
+            }
+        }
+        Self { engine, topology, by_role }
     }
 
     /// Whether the expression holds for a role; no expression always does.
@@ -34,6 +42,7 @@ impl<'a> Facts<'a> {
             .eval(context! {
                 settings => Serde(self.topology.settings.get(role)),
                 all_settings => Serde(&self.topology.settings),
+                by_role => Serde(&self.by_role),
             })
             .map_err(|error| error.to_string())?;
         Ok(value.is_true())
