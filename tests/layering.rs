@@ -25,10 +25,10 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("configure", &["catalog", "topology", "remote", "provider", "event"]),
         ("observe", &["catalog", "configure", "event", "provider", "remote"]),
         ("plan", &["catalog", "configure", "observe", "provider", "topology"]),
-        ("journal", &["event", "plan", "operator", "clock", "workspace", "exit"]),
+        ("journal", &["event", "plan", "operator", "clock", "workspace", "exit", "secrets"]),
         ("lock", &["operator", "clock", "workspace"]),
         ("secrets", &["catalog", "configure", "topology", "workspace", "clock"]),
-        ("engine", &["event", "plan", "journal", "clock"]),
+        ("engine", &["event", "exit", "plan", "journal", "clock", "provider"]),
         ("verify", &["catalog", "configure", "event", "provider", "remote", "topology"]),
         ("view", &["diagnostic", "event", "plan", "provider", "verify", "clock", "exit"]),
         (

@@ -136,7 +136,7 @@ fn the_ways_of_the_application_follow_what_is_there() {
     assert_eq!(front, BTreeSet::from(["demo-haproxy-internal-1"]), "the application only knows the balancer");
 
     let small = with("{name: demo, architecture: 2k, provider: local}");
-    assert_eq!(small.services["database"], "postgres.postgres");
+    assert_eq!(small.services["database"], "postgres.single");
     assert!(
         small.edges.iter().any(|edge| edge.from == "demo-app-1" && edge.to == "demo-postgres-1" && edge.port == 5432),
         "without a balancer the way is direct"

@@ -17,7 +17,7 @@ const RESERVED: u32 = 10;
 /// The network of an environment of this name that has room for `nodes` nodes: a /24, wider where that is too small.
 pub fn derive(environment: &str, nodes: usize) -> Ipv4Net {
     let needed = u32::try_from(nodes).unwrap_or(u32::MAX).saturating_add(RESERVED + 1);
-    let host_bits = (32 - needed.leading_zeros()).clamp(8, 22);
+    let host_bits = (32 - (needed - 1).leading_zeros()).clamp(8, 22);
     let length = 32 - u8::try_from(host_bits).expect("at most 22");
     let digest = Sha256::digest(environment.as_bytes());
     let draw = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
