@@ -109,10 +109,8 @@ fn every_architecture_resolves_to_its_golden_nodes_and_ways() {
 fn below_3k_nothing_of_high_availability_is_there_and_redis_is_split_from_10k_on() {
     let stack = sandbox();
     for size in Architecture::ALL {
-        let resolved = topology(
-            &stack,
-            &environment(&format!("{{name: demo, architecture: {}, provider: local}}", size.name())),
-        );
+        let resolved =
+            topology(&stack, &environment(&format!("{{name: demo, architecture: {}, provider: local}}", size.name())));
         for role in ["consul", "consul-agent", "pgbouncer", "haproxy-internal"] {
             assert_eq!(resolved.has_role(role), size >= Architecture::K3, "{role} at {}", size.name());
         }

@@ -156,7 +156,8 @@ impl Found<'_> {
                     .split_once('.')
                     .and_then(|(role, port)| Some(catalog.roles.get(role)?.ports.iter().any(|spec| spec.name == port)));
                 if known != Some(true) {
-                    let message = format!("service `{service}` names `{target}`, which is no `role.port` of this stack");
+                    let message =
+                        format!("service `{service}` names `{target}`, which is no `role.port` of this stack");
                     self.report("stack.yaml", target, message);
                 }
             }

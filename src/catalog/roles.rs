@@ -92,11 +92,7 @@ impl Catalog {
 }
 
 impl StackCatalog {
-    fn parse(
-        name: &str,
-        origin: String,
-        files: BTreeMap<String, Cow<'static, [u8]>>,
-    ) -> Result<Self, CatalogError> {
+    fn parse(name: &str, origin: String, files: BTreeMap<String, Cow<'static, [u8]>>) -> Result<Self, CatalogError> {
         let mut faults = Vec::new();
         let mut roles = BTreeMap::new();
         let mut stack = None;

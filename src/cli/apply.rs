@@ -160,9 +160,10 @@ pub async fn carry_out(
 /// What runs, where, and what to type next.
 fn summary(session: &Session, reach: &Reach) -> Result<String, Failure> {
     let topology = session.topology();
-    let mut lines = vec![
-        ("Environment".to_owned(), format!("{}: {} nodes, stack {}", topology.environment, topology.nodes.len(), topology.stack)),
-    ];
+    let mut lines = vec![(
+        "Environment".to_owned(),
+        format!("{}: {} nodes, stack {}", topology.environment, topology.nodes.len(), topology.stack),
+    )];
     lines.extend(session.summary(reach)?);
     let file = session.file().display();
     lines.push(("Next".to_owned(), format!("refarch status {file}")));
@@ -194,8 +195,11 @@ async fn preflight(session: &Session, output: &Output) -> Result<(), Failure> {
         let _ = write!(std::io::stderr(), "{}", view::findings(&bad, console::colors_enabled_stderr()));
     }
     if bad.iter().any(|finding| finding.verdict == Verdict::Fail) {
-        return Err(Failure::new(exit::CHECKS_FAILED, "this place is not ready for the environment; nothing was changed")
-            .hint("mend what is marked FAIL above; `refarch check` looks again"));
+        return Err(Failure::new(
+            exit::CHECKS_FAILED,
+            "this place is not ready for the environment; nothing was changed",
+        )
+        .hint("mend what is marked FAIL above; `refarch check` looks again"));
     }
     Ok(())
 }
@@ -214,8 +218,12 @@ pub fn consent(plan: &Plan, args: &RunArgs, output: &Output, exact: bool) -> Res
         .filter(|name| !args.destroy_data.iter().any(|given| given == name || *given == plan.environment))
         .collect();
     if !losing.is_empty() {
-        return Err(Failure::new(exit::FAILED, format!("this would destroy the data of {}", losing.join(", ")))
-            .hint(format!("if that is wanted, add `--destroy-data NAME` for each, or `--destroy-data {}` for all", plan.environment)));
+        return Err(Failure::new(exit::FAILED, format!("this would destroy the data of {}", losing.join(", "))).hint(
+            format!(
+                "if that is wanted, add `--destroy-data NAME` for each, or `--destroy-data {}` for all",
+                plan.environment
+            ),
+        ));
     }
     if args.yes || exact {
         return Ok(());

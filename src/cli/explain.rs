@@ -69,6 +69,8 @@ fn about(node: &Node, topology: &Topology) -> String {
         let leg = if edge.leg == Leg::Front { ", a balancer" } else { "" };
         (edge.from == node.name).then(|| format!("{} on {} for {}{leg}", group(&edge.to), edge.port, edge.service))
     });
-    ways("serves", &|edge| (edge.to == node.name).then(|| format!("{} on {} for {}", group(&edge.from), edge.port, edge.service)));
+    ways("serves", &|edge| {
+        (edge.to == node.name).then(|| format!("{} on {} for {}", group(&edge.from), edge.port, edge.service))
+    });
     text
 }

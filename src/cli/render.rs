@@ -50,8 +50,7 @@ pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         }
     }
     if let (Some(file), false) = (&args.file, found) {
-        return Err(Failure::usage(format!("no role writes {file} there"))
-            .hint("leave `--file` out to see everything"));
+        return Err(Failure::usage(format!("no role writes {file} there")).hint("leave `--file` out to see everything"));
     }
     output.print(&out)?;
     Ok(exit::DONE)

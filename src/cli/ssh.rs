@@ -28,12 +28,8 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         return Err(Failure::usage(format!("`{}` selects {} nodes; ssh takes one", args.node, nodes.len())));
     };
     let reach = session.reach().await?;
-    let error = std::process::Command::new("ssh")
-        .arg("-F")
-        .arg(&reach.ssh_config)
-        .arg(&node.name)
-        .args(&args.command)
-        .exec();
+    let error =
+        std::process::Command::new("ssh").arg("-F").arg(&reach.ssh_config).arg(&node.name).args(&args.command).exec();
     Err(Failure::new(exit::FAILED, format!("ssh cannot be started: {error}"))
         .hint("install the OpenSSH client (`apt-get install openssh-client`)"))
 }

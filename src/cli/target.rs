@@ -74,11 +74,10 @@ impl Target {
         let here = std::env::current_dir()
             .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}")))?;
         here.ancestors().map(|folder| folder.join(DEFAULT)).find(|file| file.is_file()).ok_or_else(|| {
-            Failure::usage("no environment file named")
-                .hint(format!(
-                    "name one (`refarch plan environments/local/3k.yaml`), set REFARCH_ENVIRONMENT, or make a \
+            Failure::usage("no environment file named").hint(format!(
+                "name one (`refarch plan environments/local/3k.yaml`), set REFARCH_ENVIRONMENT, or make a \
                      {DEFAULT} with `refarch init`"
-                ))
+            ))
         })
     }
 }

@@ -66,7 +66,8 @@ impl Compiled {
         for (name, role) in &catalog.roles {
             let path = format!("{name}/role.yaml");
             let source = catalog.text(&path).unwrap_or_default();
-            let mut compiler = Compiler { templates: &mut templates, file: catalog.place(&path), path, source, count: 0 };
+            let mut compiler =
+                Compiler { templates: &mut templates, file: catalog.place(&path), path, source, count: 0 };
             roles.insert(name.clone(), compiler.role(role)?);
         }
         Ok(Self { templates, roles })

@@ -87,8 +87,7 @@ impl Facts {
         let mut members: BTreeMap<String, Vec<u32>> =
             inputs.catalog.roles.keys().map(|role| (role.clone(), Vec::new())).collect();
         for (number, node) in (0u32..).zip(&topology.nodes) {
-            let address =
-                inputs.addresses.get(&node.name).ok_or_else(|| RenderError::NoAddress(node.name.clone()))?;
+            let address = inputs.addresses.get(&node.name).ok_or_else(|| RenderError::NoAddress(node.name.clone()))?;
             known.push(NodeFacts::new(node, *address));
             index.insert(node.name.clone(), number);
             for role in &node.roles {
@@ -314,12 +313,7 @@ impl NodeFacts {
     }
 }
 
-fn target(
-    inputs: &Inputs<'_>,
-    targets: &mut Vec<Target>,
-    numbers: &mut HashMap<String, u32>,
-    name: &str,
-) -> u32 {
+fn target(inputs: &Inputs<'_>, targets: &mut Vec<Target>, numbers: &mut HashMap<String, u32>, name: &str) -> u32 {
     if let Some(number) = numbers.get(name) {
         return *number;
     }
@@ -362,8 +356,7 @@ fn settings(inputs: &Inputs<'_>) -> HashMap<String, Value> {
 }
 
 fn has_function(members: &BTreeMap<String, Vec<u32>>) -> Value {
-    let present: BTreeMap<String, bool> =
-        members.iter().map(|(role, list)| (role.clone(), !list.is_empty())).collect();
+    let present: BTreeMap<String, bool> = members.iter().map(|(role, list)| (role.clone(), !list.is_empty())).collect();
     Value::from_function(move |role: &str| {
         present
             .get(role)
@@ -380,9 +373,11 @@ fn port_function(inputs: &Inputs<'_>) -> Value {
         .map(|(name, role)| (name.clone(), role.ports.iter().map(|spec| (spec.name.clone(), spec.port)).collect()))
         .collect();
     Value::from_function(move |role: &str, name: &str| {
-        ports.get(role).and_then(|ports| ports.get(name)).copied().ok_or_else(|| {
-            Error::new(ErrorKind::InvalidOperation, format!("the stack has no port `{role}.{name}`"))
-        })
+        ports
+            .get(role)
+            .and_then(|ports| ports.get(name))
+            .copied()
+            .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("the stack has no port `{role}.{name}`")))
     })
 }
 

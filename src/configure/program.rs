@@ -185,8 +185,7 @@ impl<'a> Compiler<'a> {
                 let (restart, reload) = halves(stamp);
                 let (restarts, reloads) = (restart_on.join(" "), reload_on.join(" "));
                 let validate = validate.clone().unwrap_or_default();
-                let words =
-                    [&number.to_string(), &unit, name, &restart, &restarts, &reload, &reloads, &validate];
+                let words = [&number.to_string(), &unit, name, &restart, &restarts, &reload, &reloads, &validate];
                 self.words("service", words);
             }
             Want::Ready { run, deadline, .. } => {

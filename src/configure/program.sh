@@ -149,6 +149,7 @@ file() { # number, fact, sha256, size, type and mode, mode, owner, group, flags,
     say "$1" changed "$c${c:+${d:+, }}$d"
 }
 put() { # sha256, size, mode, owner, path
+    [ -d "${5%/*}" ] || (umask 022 && mkdir -p -- "${5%/*}") || return 1
     T=${5%/*}/.${5##*/}.refarch
     rm -f -- "$T"
     if [ "$SKIP" -gt 0 ]; then

@@ -134,8 +134,7 @@ impl Rig {
     fn special(&self, name: &str, content: &str, secret: bool, initial: bool) -> Item {
         let path = self.text(name);
         let (owner, group) = (self.owner.clone(), self.group.clone());
-        let want =
-            Want::File { path, content: content.into(), mode: "0640".to_owned(), owner, group, secret, initial };
+        let want = Want::File { path, content: content.into(), mode: "0640".to_owned(), owner, group, secret, initial };
         Item { id: format!("file {}", self.text(name)), want }
     }
 
@@ -218,10 +217,7 @@ fn everything(rig: &Rig) -> Vec<Item> {
         rig.file("etc/app/empty", ""),
         rig.special("etc/app/initial", "start", false, true),
         rig.file("etc/app/last", "without a line break at the end"),
-        Item {
-            id: "link".to_owned(),
-            want: Want::Link { path: rig.text("etc/app/link"), target: "first".to_owned() },
-        },
+        Item { id: "link".to_owned(), want: Want::Link { path: rig.text("etc/app/link"), target: "first".to_owned() } },
         Item { id: "absent".to_owned(), want: Want::Absent { path: rig.text("etc/old") } },
         command("mark", format!("echo marking; touch {marker}"), format!("test -e {marker}")),
         rig.service(&["etc/app/first", "etc/app/secret"], &["etc/app/last"], "r:1 l:1", Some("true")),
@@ -435,7 +431,8 @@ async fn commands_cannot_eat_the_contents_of_files() {
 #[tokio::test]
 async fn secrets_stay_out_of_output_and_command_lines() {
     let rig = Rig::new();
-    let items = [rig.special("etc/secret", "hush-hush", true, false), command("fails", "exit 1".into(), "false".into())];
+    let items =
+        [rig.special("etc/secret", "hush-hush", true, false), command("fails", "exit 1".into(), "false".into())];
     let stage = Stage { node: "here".into(), role: "test".into(), resources: items.to_vec() };
     let program = super::compile(&stage, Mode::Apply);
     assert!(!program.command.contains("hush"), "{}", program.command);
@@ -455,8 +452,7 @@ async fn content_that_does_not_arrive_whole_never_replaces_a_file() {
     let rig = Rig::new();
     fs::write(rig.path("etc/big"), "old").unwrap();
     let content = "x".repeat(100_000);
-    let stage =
-        Stage { node: "here".into(), role: "test".into(), resources: vec![rig.file("etc/big", &content)] };
+    let stage = Stage { node: "here".into(), role: "test".into(), resources: vec![rig.file("etc/big", &content)] };
     let (state, policy) = (rig.text("state"), rig.text("policy-rc.d"));
     let mut program = compile_at(&[&stage], Mode::Apply, &Layout { state: &state, policy: &policy });
     program.stdin.truncate(program.stdin.len() - 1000);

@@ -129,7 +129,8 @@ impl<'a> Renderer<'a> {
                 };
                 // A template may give several names, one a line.
                 let rendered: Vec<String> = names.iter().map(fill).collect::<Result<_, _>>()?;
-                let names = rendered.iter().flat_map(|text| text.lines()).map(str::trim).filter(|name| !name.is_empty());
+                let names =
+                    rendered.iter().flat_map(|text| text.lines()).map(str::trim).filter(|name| !name.is_empty());
                 wanted.push((secret.clone(), names.map(str::to_owned).collect()));
             }
         }
@@ -341,12 +342,7 @@ impl RoleOnNode<'_> {
         Ok(())
     }
 
-    fn content(
-        &self,
-        template: Option<&str>,
-        source: Option<&str>,
-        place: &Place,
-    ) -> Result<Vec<u8>, RenderError> {
+    fn content(&self, template: Option<&str>, source: Option<&str>, place: &Place) -> Result<Vec<u8>, RenderError> {
         let catalog = self.renderer.inputs.catalog;
         let missing = |name: &str| RenderError::Value {
             file: place.file.clone(),

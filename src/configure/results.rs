@@ -65,9 +65,8 @@ impl Collector {
     /// For resources with these identities, in the order of the program.
     #[must_use]
     pub fn new(ids: impl Iterator<Item = String>) -> Self {
-        let results: Vec<ItemResult> = ids
-            .map(|id| ItemResult { id, outcome: Outcome::Skipped, detail: String::new(), present: None })
-            .collect();
+        let results: Vec<ItemResult> =
+            ids.map(|id| ItemResult { id, outcome: Outcome::Skipped, detail: String::new(), present: None }).collect();
         Self { said: vec![false; results.len()], results, recent: Vec::new(), failure: None }
     }
 

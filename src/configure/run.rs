@@ -119,8 +119,7 @@ pub(super) async fn run_compiled(
     let failure = collector.failure().map(|(number, result, output)| {
         (result.id.clone(), result.detail.clone(), output.to_vec(), hint(&stage.resources[number]))
     });
-    let report =
-        StageReport { node: stage.node.clone(), role: stage.role.clone(), results: collector.into_results() };
+    let report = StageReport { node: stage.node.clone(), role: stage.role.clone(), results: collector.into_results() };
     match failure {
         Some((item, detail, output, hint)) if mode == Mode::Apply => {
             Err(ConfigureError::Failed { item, detail, output, hint, report: Box::new(report) })

@@ -155,8 +155,7 @@ pub async fn node_status(
     questions: &NodeQuestions,
 ) -> Result<NodeStatus, ConfigureError> {
     let lines = Mutex::new(Vec::new());
-    let sink =
-        |line: &str| lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(line.to_owned());
+    let sink = |line: &str| lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(line.to_owned());
     let output = remote.run(host, status_program(questions), &sink).await?;
     let lines = lines.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     if output.code != Some(0) {

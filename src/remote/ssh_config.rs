@@ -50,7 +50,8 @@ impl SshFiles {
     }
 
     fn render(&self, hosts: &BTreeMap<String, Host>) -> String {
-        let mut text = String::from("# Written by refarch; changes are lost. Reach a node with: ssh -F THIS_FILE NODE\n");
+        let mut text =
+            String::from("# Written by refarch; changes are lost. Reach a node with: ssh -F THIS_FILE NODE\n");
         for host in hosts.values() {
             let _ = writeln!(text, "\nHost {}", host.node);
             let _ = writeln!(text, "    HostName {}", percent(&host.connect));
@@ -78,14 +79,16 @@ impl SshFiles {
                 let _ = writeln!(text, "    IdentityFile {}", quoted(identity));
             }
             let own = quoted(&self.folder.join(LEARNED));
-            let _ = writeln!(text, "    UserKnownHostsFile {own} ~/.ssh/known_hosts\n    StrictHostKeyChecking accept-new");
+            let _ =
+                writeln!(text, "    UserKnownHostsFile {own} ~/.ssh/known_hosts\n    StrictHostKeyChecking accept-new");
         }
         let mut names: BTreeSet<&str> = hosts.keys().map(String::as_str).collect();
         names.extend(jumps.iter().map(|(jump, _)| *jump));
         if !names.is_empty() {
             let names: Vec<&str> = names.into_iter().collect();
             let _ = writeln!(text, "\nHost {}", names.join(" "));
-            let _ = writeln!(text, "    BatchMode yes\n    HashKnownHosts no\n    CheckHostIP no\n    UpdateHostKeys no");
+            let _ =
+                writeln!(text, "    BatchMode yes\n    HashKnownHosts no\n    CheckHostIP no\n    UpdateHostKeys no");
             let _ = writeln!(text, "    ConnectTimeout {}", self.connect_timeout.as_secs().max(1));
             let _ = writeln!(text, "    ServerAliveInterval {}", self.keepalive.as_secs().max(1));
             let _ = writeln!(text, "    ServerAliveCountMax 3");

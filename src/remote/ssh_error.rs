@@ -34,9 +34,8 @@ fn address(host: &Host) -> String {
 
 /// The last words of ssh without its decoration, if it said any.
 pub(super) fn tidy(log: &str) -> Option<String> {
-    let said = |line: &&str| {
-        !line.is_empty() && !line.starts_with('@') && !line.starts_with("Warning: Permanently added")
-    };
+    let said =
+        |line: &&str| !line.is_empty() && !line.starts_with('@') && !line.starts_with("Warning: Permanently added");
     let lines: Vec<&str> = log.lines().map(str::trim).filter(said).collect();
     let last = &lines[lines.len().saturating_sub(3)..];
     (!last.is_empty()).then(|| last.join("; "))
@@ -83,7 +82,8 @@ mod tests {
 
     #[test]
     fn messages_are_sorted() {
-        let changed = "@@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@@@\nHost key verification failed.";
+        let changed =
+            "@@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@@@\nHost key verification failed.";
         assert_eq!(kind(changed), "host key");
         assert_eq!(kind("No ED25519 host key is known for x and you have requested strict checking."), "host key");
         assert_eq!(kind("root@10.0.0.1: Permission denied (publickey,password)."), "login");

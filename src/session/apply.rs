@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use super::{
-    Error, Reach, Session,
-    vault::Fill,
-    work::Work,
-};
+use super::{Error, Reach, Session, vault::Fill, work::Work};
 use crate::{
     clock::SystemClock,
     engine::{self, Options, Report, StopSignal},
@@ -103,7 +99,8 @@ impl Session {
         log.redact_with(redactor.clone());
         log.write_to(&run.output())?;
         run.redact_with(redactor);
-        let work = Work { provider: self.provider.as_ref(), remote: &reach.remote, hosts: &reach.hosts, stages: &stages };
+        let work =
+            Work { provider: self.provider.as_ref(), remote: &reach.remote, hosts: &reach.hosts, stages: &stages };
         let options = Options {
             run: run.id().to_string(),
             concurrency,

@@ -1,8 +1,8 @@
 //! Everything that can stop a verb before or between its steps.
 
 use crate::{
-    catalog::CatalogError, configure::RenderError, diagnostic::Faults, exit, journal::JournalError,
-    lock::LockError, plan::PlanError, provider::ProviderError, remote::RemoteError, secrets::SecretsError, topology::ResolveError,
+    catalog::CatalogError, configure::RenderError, diagnostic::Faults, exit, journal::JournalError, lock::LockError,
+    plan::PlanError, provider::ProviderError, remote::RemoteError, secrets::SecretsError, topology::ResolveError,
     workspace::WorkspaceError,
 };
 

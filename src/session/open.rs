@@ -57,8 +57,7 @@ impl Session {
             roles: &catalog.roles,
             machines: machines.as_ref(),
         })?;
-        let workspace =
-            Workspace::for_environment(&request.file, &loaded.environment.name, request.workspace.clone());
+        let workspace = Workspace::for_environment(&request.file, &loaded.environment.name, request.workspace.clone());
         let provider = super::inventory::provider(&loaded.environment, &catalog, &workspace, &topology, inventory)?;
         Ok(Self { request: request.clone(), loaded, catalog, topology, workspace, provider })
     }

@@ -63,10 +63,8 @@ impl Session {
             questions.insert(node.name.as_str(), renderer.questions(&node.name)?);
         }
         let ask = |node: &Node| {
-            let condition = live
-                .iter()
-                .find(|live| live.node.as_ref() == Some(&node.name))
-                .map(|live| live.condition.clone());
+            let condition =
+                live.iter().find(|live| live.node.as_ref() == Some(&node.name)).map(|live| live.condition.clone());
             let machine = match &condition {
                 None => "absent".to_owned(),
                 Some(Condition::Good) => "good".to_owned(),

@@ -53,7 +53,8 @@ impl SavedPlan {
         if value.get("kind").and_then(serde_json::Value::as_str) != Some(KIND) {
             return Ok(None);
         }
-        let bad = |why: String| Error::refused(exit::FAILED, format!("{} is not a whole plan: {why}", path.display()), None);
+        let bad =
+            |why: String| Error::refused(exit::FAILED, format!("{} is not a whole plan: {why}", path.display()), None);
         let saved: Self = serde_json::from_value(value).map_err(|error| bad(error.to_string()))?;
         if saved.plan.digest() != saved.digest {
             return Err(bad("it was changed after it was saved".to_owned()));
@@ -83,13 +84,19 @@ impl SavedPlan {
         let differs = now
             .steps
             .iter()
-            .find(|step| self.plan.step(&step.id).is_none_or(|old| old.changes != step.changes || old.needs != step.needs))
+            .find(|step| {
+                self.plan.step(&step.id).is_none_or(|old| old.changes != step.changes || old.needs != step.needs)
+            })
             .map(|step| step.id.to_string())
-            .or_else(|| self.plan.steps.iter().find(|step| now.step(&step.id).is_none()).map(|step| step.id.to_string()))
+            .or_else(|| {
+                self.plan.steps.iter().find(|step| now.step(&step.id).is_none()).map(|step| step.id.to_string())
+            })
             .unwrap_or_default();
         Err(Error::refused(
             exit::FAILED,
-            format!("the plan does not fit any more: the environment changed since it was saved (first difference: {differs})"),
+            format!(
+                "the plan does not fit any more: the environment changed since it was saved (first difference: {differs})"
+            ),
             Some("look at a new plan with `refarch plan`"),
         ))
     }

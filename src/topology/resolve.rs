@@ -79,7 +79,11 @@ pub fn resolve(input: &Input<'_>) -> Result<Topology, ResolveError> {
             } else if input.roles.contains_key(&role) {
                 kept.push(role);
             } else {
-                return Err(ResolveError::UnknownRole { group: name, role, stack: environment.stack.name().to_owned() });
+                return Err(ResolveError::UnknownRole {
+                    group: name,
+                    role,
+                    stack: environment.stack.name().to_owned(),
+                });
             }
         }
         if wanted.count > 0 && !kept.is_empty() {

@@ -158,16 +158,15 @@ mod tests {
     struct Scripted(Mutex<Vec<i32>>);
 
     impl Remote for Scripted {
-        fn run<'a>(
-            &'a self,
-            _: &'a Host,
-            _: Program,
-            _: LineSink<'a>,
-        ) -> BoxFuture<'a, Result<Output, RemoteError>> {
+        fn run<'a>(&'a self, _: &'a Host, _: Program, _: LineSink<'a>) -> BoxFuture<'a, Result<Output, RemoteError>> {
             let mut codes = self.0.lock().unwrap();
             let code = if codes.len() > 1 { codes.remove(0) } else { codes[0] };
             Box::pin(async move {
-                Ok(Output { code: Some(code), stdout: b"a\nwritten and read\n".to_vec(), stderr: b"no leader".to_vec() })
+                Ok(Output {
+                    code: Some(code),
+                    stdout: b"a\nwritten and read\n".to_vec(),
+                    stderr: b"no leader".to_vec(),
+                })
             })
         }
         fn await_ready<'a>(&'a self, _: &'a Host, _: Duration) -> BoxFuture<'a, Result<(), RemoteError>> {

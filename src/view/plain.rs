@@ -12,7 +12,9 @@ pub fn line(event: &Event, done: usize, total: usize) -> Option<String> {
         None => title.to_owned(),
     };
     Some(match event {
-        Event::RunStarted { run, verb, environment, total } => format!("{verb} {environment}: {total} steps, run {run}"),
+        Event::RunStarted { run, verb, environment, total } => {
+            format!("{verb} {environment}: {total} steps, run {run}")
+        }
         Event::Note { text } => text.clone(),
         Event::StepStarted { node, title, attempt, .. } => {
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
@@ -85,7 +87,9 @@ mod tests {
             log: Some(".refarch/demo/runs/x/output.log".to_owned()),
         };
         let text = line(&event, 3, 112).unwrap();
-        assert!(text.starts_with("[  3/112] demo-redis-1 configure redis FAILED: service redis-server: did not start\n    | line 11\n"));
+        assert!(text.starts_with(
+            "[  3/112] demo-redis-1 configure redis FAILED: service redis-server: did not start\n    | line 11\n"
+        ));
         assert!(text.ends_with(
             "    | line 30\n    log: .refarch/demo/runs/x/output.log\n    hint: look at `journalctl -u redis-server` on the node"
         ));
@@ -93,6 +97,9 @@ mod tests {
 
     #[test]
     fn times_are_said_as_people_say_them() {
-        assert_eq!([999, 1000, 12_480, 60_000, 185_000].map(duration), ["999 ms", "1.0 s", "12.4 s", "1 min 00 s", "3 min 05 s"]);
+        assert_eq!(
+            [999, 1000, 12_480, 60_000, 185_000].map(duration),
+            ["999 ms", "1.0 s", "12.4 s", "1 min 00 s", "3 min 05 s"]
+        );
     }
 }

@@ -90,7 +90,9 @@ impl Board {
         match event {
             Event::RunStarted { verb, environment, total, .. } => {
                 let whole = self.all.add(ProgressBar::new(*total as u64));
-                whole.set_style(style("{prefix} {bar:30.cyan/dim} {pos}/{len} steps  {elapsed}  {msg}").progress_chars("━━─"));
+                whole.set_style(
+                    style("{prefix} {bar:30.cyan/dim} {pos}/{len} steps  {elapsed}  {msg}").progress_chars("━━─"),
+                );
                 whole.set_prefix(format!("{verb} {environment}"));
                 whole.enable_steady_tick(Duration::from_secs(1));
                 self.whole = Some(whole);
