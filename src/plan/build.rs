@@ -262,8 +262,9 @@ fn stage_work(
         return None;
     }
     let changes: Vec<ItemChange> = differing.iter().map(|result| item_change(stage, result)).collect();
-    let risk =
-        if differing.iter().any(|result| result.id.starts_with("service ")) { Risk::Restart } else { Risk::None };
+    // A service that does not run has nobody to be kept from: only one that does is restarted a few nodes at a time.
+    let restarts = |result: &&ItemResult| result.id.starts_with("service ") && result.detail.contains("restart");
+    let risk = if differing.iter().any(restarts) { Risk::Restart } else { Risk::None };
     let reason = match differing.as_slice() {
         [one] => format!("{}: {}", one.id, one.detail),
         many => format!("{} of {} things differ", many.len(), results.len()),
