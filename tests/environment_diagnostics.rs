@@ -9,11 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use proptest::prelude::*;
 use refarch::{
     catalog::Role,
     diagnostic::Faults,
-    environment::{LoadRequest, Loaded, ProviderKind, Stack, StackFacts, explain, load},
+    environment::{LoadRequest, Loaded, ProviderKind, Stack, StackFacts, load},
     view,
 };
 

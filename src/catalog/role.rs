@@ -76,7 +76,7 @@ pub struct Role {
 }
 
 /// Which node counts a role accepts.
-#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CountRule {
     /// Fewest nodes.
@@ -89,12 +89,6 @@ pub struct CountRule {
     pub several_need: Vec<String>,
     /// Why, for the error message.
     pub because: Option<String>,
-}
-
-impl Default for CountRule {
-    fn default() -> Self {
-        Self { min: 0, max: None, odd: false, several_need: Vec::new(), because: None }
-    }
 }
 
 /// How a change is rolled over nodes that serve already.

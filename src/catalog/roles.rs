@@ -237,7 +237,9 @@ fn stacks_below(dir: &Path) -> Result<Vec<String>, CatalogError> {
     Ok(names)
 }
 
-fn read_folder(root: &Path) -> Result<Vec<(String, Cow<'static, [u8]>)>, CatalogError> {
+type Files = Vec<(String, Cow<'static, [u8]>)>;
+
+fn read_folder(root: &Path) -> Result<Files, CatalogError> {
     let mut files = Vec::new();
     let mut open = vec![(root.to_owned(), String::new())];
     while let Some((folder, prefix)) = open.pop() {

@@ -15,6 +15,7 @@ pub struct Target {
     /// Environment file
     #[arg(value_name = "ENVIRONMENT")]
     pub file: Option<PathBuf>,
+    /// What is laid over it
     #[command(flatten)]
     pub layers: Layers,
 }
@@ -25,6 +26,7 @@ pub struct TargetOption {
     /// Environment file
     #[arg(short = 'e', long = "env", value_name = "ENVIRONMENT")]
     pub file: Option<PathBuf>,
+    /// What is laid over it
     #[command(flatten)]
     pub layers: Layers,
 }

@@ -69,8 +69,8 @@ pub fn layout(picture: &Picture) -> Layout {
     }
     for (link, way) in picture.links.iter().enumerate() {
         let (Some(from), Some(to)) = (column_of[way.from], column_of[way.to]) else { continue };
-        for column in from.min(to) + 1..from.max(to) {
-            grid[column].push(Cell::Pass { link, column });
+        for (column, cells) in grid.iter_mut().enumerate().take(from.max(to)).skip(from.min(to) + 1) {
+            cells.push(Cell::Pass { link, column });
         }
     }
     untangle(picture, &column_of, &mut grid);

@@ -218,6 +218,7 @@ fn to_figment(value: &Value) -> Merged {
 
 /// All layers as one value, the last one winning key by key; lists are replaced as a whole. A key whose last word is
 /// null is as if nobody had given it.
+#[expect(clippy::result_large_err, reason = "figment's own error; it ends here")]
 pub(crate) fn merge(layers: &[Layer]) -> Result<Value, figment::Error> {
     let merged = layers.iter().fold(Figment::new(), |figment, layer| figment.merge(layer.clone()));
     let mut value: Value = merged.extract()?;

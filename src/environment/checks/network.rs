@@ -119,7 +119,8 @@ fn subnet_faults(context: &Context<'_>, subnet: &str, found: &mut Vec<Diagnostic
         return;
     }
     let shared = Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10);
-    if !(whole.network().is_private() && whole.broadcast().is_private()) && !shared.contains(&whole) {
+    let private = whole.network().is_private() && whole.broadcast().is_private();
+    if !private && !shared.contains(&whole) {
         let fault = context.error(path, format!("`{subnet}` is not a private network"));
         found.push(fault.hint("inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"));
         return;
