@@ -4,6 +4,7 @@
 # itself, holds the contents of the files in the order in which they are named. A line that begins with the byte
 # 0x1e is a message for the controller: number of the resource, outcome, detail. Every other line is for the log.
 umask 077
+cd /
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 exec 3<&0 </dev/null 2>&1

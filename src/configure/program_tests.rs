@@ -15,7 +15,7 @@ use super::{
 use crate::{
     event::{Event, Events, StepLog},
     provider::Host,
-    remote::local_shell::LocalShell,
+    remote::local_shell::{LocalShell, here},
 };
 
 /// Stand-in for systemctl: a unit is active or enabled when a file says so; every call is written down.
@@ -105,16 +105,7 @@ impl Rig {
             let output = Command::new("id").arg(option).output().unwrap();
             String::from_utf8(output.stdout).unwrap().trim().to_owned()
         };
-        let host = Host {
-            node: "here".to_owned(),
-            private: [127, 0, 0, 1].into(),
-            connect: "127.0.0.1".to_owned(),
-            port: 22,
-            user: "root".to_owned(),
-            jump: None,
-            identity: None,
-            host_key: None,
-        };
+        let host = here();
         let shell = LocalShell { bin: root.join("bin") };
         Self { shell, host, owner: id("-un"), group: id("-gn"), folder }
     }

@@ -116,8 +116,9 @@ impl NodeStatus {
 #[must_use]
 pub fn status_program(questions: &NodeQuestions) -> Program {
     let mut text = String::from(
-        "exec </dev/null 2>&1\nexport LC_ALL=C\nPATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin\nNL='\n'\n\
-         ask() { o=$(timeout -k 1 \"$2\" sh -c \"$3\" 2>&1) && r=ok || r=no\n\
+        "exec </dev/null 2>&1\ncd /\nexport LC_ALL=C\nPATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin\nNL='\n'\n\
+         ask() { case $1 in f*) o=$(timeout -k 1 \"$2\" sh -c \"$3\" 2>/dev/null) ;;\n\
+         *) o=$(timeout -k 1 \"$2\" sh -c \"$3\" 2>&1) ;; esac && r=ok || r=no\n\
          case $1 in f*) o=${o%%\"$NL\"*} ;; *) o=${o##*\"$NL\"} ;; esac\n\
          printf '\\036%s %s %.400s\\n' \"$1\" $r \"$o\"; }\n",
     );
@@ -201,4 +202,40 @@ pub fn answers(questions: &NodeQuestions, lines: &[String]) -> NodeStatus {
         }
     }
     status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fact, NodeQuestions, Probe, node_status};
+    use crate::remote::local_shell::{LocalShell, here};
+
+    #[tokio::test]
+    async fn what_a_question_complains_about_is_not_its_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let fact =
+            |name: &str, run: &str| Fact { role: "postgres".to_owned(), name: name.to_owned(), run: run.to_owned() };
+        let questions = NodeQuestions {
+            node: "demo-postgres-1".to_owned(),
+            facts: vec![
+                fact("version", "echo 'no such directory' >&2; printf '15.1\\nmore\\n'"),
+                fact("folder", "pwd"),
+                fact("unknown", "echo 7; exit 1"),
+            ],
+            probes: vec![Probe {
+                role: "postgres".to_owned(),
+                name: "a leader is elected".to_owned(),
+                run: "echo asking; echo nobody answers >&2; exit 1".to_owned(),
+                hint: None,
+            }],
+            ..NodeQuestions::default()
+        };
+        let shell = LocalShell { bin: folder.path().to_owned() };
+
+        let status = node_status(&shell, &here(), &questions).await.unwrap();
+
+        let facts: Vec<_> = status.facts.iter().map(|fact| (fact.name.as_str(), fact.value.as_str())).collect();
+        assert_eq!(facts, [("version", "15.1"), ("folder", "/")]);
+        assert_eq!((status.probes[0].holds, status.probes[0].output.as_str()), (false, "nobody answers"));
+        assert!(!status.is_healthy());
+    }
 }

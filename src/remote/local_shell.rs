@@ -11,6 +11,20 @@ use tokio::{
 use super::{LineSink, Output, Program, Remote, RemoteError};
 use crate::provider::Host;
 
+/// This machine, as a node.
+pub(crate) fn here() -> Host {
+    Host {
+        node: "here".to_owned(),
+        private: [127, 0, 0, 1].into(),
+        connect: "127.0.0.1".to_owned(),
+        port: 22,
+        user: "root".to_owned(),
+        jump: None,
+        identity: None,
+        host_key: None,
+    }
+}
+
 /// A shell whose commands are looked up in `bin` first.
 pub(crate) struct LocalShell {
     pub(crate) bin: PathBuf,
