@@ -39,8 +39,8 @@ impl Deferred {
 
 /// Compares. `live` comes as [`Provider::observe`] gave it; `replace` names nodes or resources to be made anew.
 ///
-/// Nothing is replaced that `replace` does not name, and a resource that is there but no longer wanted is removed
-/// unless it is shared.
+/// Nothing is replaced that `replace` does not name, something shared is made only for a resource that needs it, and
+/// a resource that is there but no longer wanted is removed.
 #[must_use]
 pub fn diff(desired: &[Resource], live: &[Live], provider: &dyn Provider, replace: &[String]) -> Difference {
     let found: BTreeMap<&str, &Live> = live.iter().map(|live| (live.id.as_str(), live)).collect();
@@ -51,10 +51,27 @@ pub fn diff(desired: &[Resource], live: &[Live], provider: &dyn Provider, replac
             Some(live) => compare(resource, live, provider, replace, &mut difference),
         }
     }
+    leave_out_what_nobody_needs(&mut difference.changes);
     let wanted: BTreeSet<&str> = desired.iter().map(|resource| resource.id.as_str()).collect();
     let unwanted = live.iter().rev().filter(|live| !wanted.contains(live.id.as_str()));
     difference.changes.extend(unwanted.map(|live| Change::Delete { live: live.clone() }));
     difference
+}
+
+/// Something shared, such as a machine image, is made for those that are made from it, and not on stock.
+fn leave_out_what_nobody_needs(changes: &mut Vec<Change>) {
+    let needed: BTreeSet<String> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Create { resource } | Change::Replace { resource, .. } => Some(resource.needs.clone()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    changes.retain(|change| match change {
+        Change::Create { resource } => !resource.shared || needed.contains(&resource.id),
+        _ => true,
+    });
 }
 
 /// What `destroy` removes: everything that is there and not shared with other environments, in the reverse order of

@@ -147,6 +147,16 @@ fn what_is_shared_stays_when_everything_else_goes() {
 }
 
 #[test]
+fn what_is_shared_is_made_only_for_one_that_needs_it() {
+    let desired = [resource("image", &[], &[]), resource("node/a", &["image"], &[])];
+    assert_eq!(words(&diff(&desired, &[], &Paper, &[]).changes), ["create image", "create node/a"]);
+
+    let there = [live("node/a", Condition::Good, &[])];
+    assert!(diff(&desired, &there, &Paper, &[]).changes.is_empty());
+    assert_eq!(words(&diff(&desired, &there, &Paper, &["a".to_owned()]).changes), ["create image", "replace node/a"]);
+}
+
+#[test]
 fn a_circle_of_needs_loses_nothing() {
     let desired = [resource("a", &["b"], &[]), resource("b", &["a"], &[]), resource("c", &[], &[])];
     assert_eq!(words(&diff(&desired, &[], &Paper, &[]).changes).len(), 3);

@@ -7,7 +7,7 @@ use crate::{
     event::Events,
     observe::{self, Look, NodeState},
     plan::{self, Plan},
-    provider::{self, Change, Condition, Host, Live},
+    provider::{self, Change, Condition, Host, Live, diff::Deferred},
 };
 
 /// What was found, and the plan that follows from it.
@@ -54,7 +54,7 @@ impl Session {
             })
             .await
         };
-        let notes: Vec<String> = difference.deferred.iter().map(deferred).collect();
+        let notes = notes(&difference.deferred);
         let plan = plan::apply(&plan::Input {
             topology: &self.topology,
             roles: &self.catalog.roles,
@@ -92,16 +92,55 @@ fn changed_node(change: &Change) -> Option<&str> {
     }
 }
 
-fn deferred(deferred: &provider::diff::Deferred) -> String {
-    match &deferred.broken {
-        Some(why) => format!("{} is of no use as it is ({why}); `--replace {0}` makes it anew", deferred.name()),
-        None => {
-            let fields: Vec<&str> = deferred.fields.iter().map(|field| field.name.as_str()).collect();
-            format!(
-                "{} differs in {}, which cannot be changed where it stands; `--replace {0}` makes it anew",
-                deferred.name(),
-                fields.join(", ")
-            )
+/// One note for all that differ in the same way.
+fn notes(deferred: &[Deferred]) -> Vec<String> {
+    let mut alike: Vec<(String, Vec<&str>)> = Vec::new();
+    for deferred in deferred {
+        let what = match &deferred.broken {
+            Some(why) => format!("of no use as it is ({why})"),
+            None => {
+                let fields: Vec<&str> = deferred.fields.iter().map(|field| field.name.as_str()).collect();
+                format!("not as described in {}, which cannot be changed where it stands", fields.join(", "))
+            }
+        };
+        match alike.iter_mut().find(|(other, _)| *other == what) {
+            Some((_, names)) => names.push(deferred.name()),
+            None => alike.push((what, vec![deferred.name()])),
         }
+    }
+    let note = |(what, names): (String, Vec<&str>)| match names[..] {
+        [name] => format!("{name} is {what}; `--replace {name}` makes it anew"),
+        [first, .., last] => {
+            format!("{} nodes ({first} to {last}) are {what}; `--replace NODE` makes one anew", names.len())
+        }
+        [] => what,
+    };
+    alike.into_iter().map(note).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::notes;
+    use crate::provider::{FieldChange, diff::Deferred};
+
+    #[test]
+    fn many_nodes_that_differ_alike_are_one_note() {
+        let image = |node: &str| Deferred {
+            resource: format!("node/{node}"),
+            node: Some(node.to_owned()),
+            broken: None,
+            fields: vec![FieldChange { name: "image".to_owned(), found: json!("a"), wanted: json!("b") }],
+        };
+        let broken = Deferred { broken: Some("it is paused".to_owned()), fields: Vec::new(), ..image("demo-app-2") };
+        assert_eq!(
+            notes(&[image("demo-app-1"), broken, image("demo-app-3"), image("demo-redis-1")]),
+            [
+                "3 nodes (demo-app-1 to demo-redis-1) are not as described in image, which cannot be changed where it \
+                 stands; `--replace NODE` makes one anew",
+                "demo-app-2 is of no use as it is (it is paused); `--replace demo-app-2` makes it anew",
+            ]
+        );
     }
 }
