@@ -101,12 +101,18 @@ impl Workspace {
     /// # Errors
     /// When something is there and cannot be removed; all the rest is removed all the same.
     pub fn remove(&self) -> Result<(), WorkspaceError> {
-        let files = [self.secrets(), self.known_hosts(), self.ssh_config(), self.pins()];
-        let removals = files.into_iter().map(|path| (fs::remove_file(&path), path));
-        let folder = (fs::remove_dir_all(self.ssh()), self.ssh());
+        let entries = match fs::read_dir(&self.root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(failed("cannot read", &self.root))?,
+        };
+        let stays = |path: &Path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            *path == self.runs() || name.starts_with("lock.") || name == ".gitignore"
+        };
         let mut outcome = Ok(());
-        for (result, path) in removals.chain([folder]) {
-            if let Err(source) = result
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| !stays(path)) {
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            if let Err(source) = removed
                 && source.kind() != io::ErrorKind::NotFound
             {
                 outcome = Err(failed("cannot remove", &path)(source));
@@ -187,7 +193,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let workspace = Workspace::for_environment(&folder.path().join("3k.yaml"), "demo", None);
         workspace.create().unwrap();
-        for path in [workspace.secrets(), workspace.known_hosts(), workspace.ssh_config(), workspace.pins()] {
+        let learned = workspace.root().join("known_hosts.learned");
+        for path in [workspace.secrets(), workspace.known_hosts(), learned, workspace.pins(), workspace.lock()] {
             write_private(&path, b"x").unwrap();
         }
         make_private_folder(&workspace.ssh()).unwrap();
@@ -198,6 +205,6 @@ mod tests {
         let mut left: Vec<_> =
             fs::read_dir(workspace.root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, [".gitignore", "runs"]);
+        assert_eq!(left, [".gitignore", "lock.json", "runs"]);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     catalog::Protocol,
-    topology::{Topology, wiring::USERS},
+    topology::{Edge, Topology, wiring::USERS},
 };
 
 /// A topology boiled down to what a person wants to see.
@@ -78,10 +78,15 @@ impl Picture {
             group_of.insert(&node.name, index);
         }
         mark_common(topology, &group_of, &mut boxes);
+        // What every machine offers is no way of this picture in particular, and gossip goes between all agents.
+        let base = topology.nodes.first().and_then(|node| node.roles.first());
+        let hidden = |edge: &Edge| {
+            matches!(edge.protocol, Protocol::Metrics | Protocol::Gossip) || base.is_some_and(|base| base == role(edge))
+        };
         let mut links: BTreeMap<(usize, usize), BTreeSet<String>> = BTreeMap::new();
         for edge in &topology.edges {
             let (from, to) = (group_of[edge.from.as_str()], group_of[edge.to.as_str()]);
-            if from != to && !boxes[from].common && !boxes[to].common && edge.protocol != Protocol::Metrics {
+            if from != to && !boxes[from].common && !boxes[to].common && !hidden(edge) {
                 links.entry((from, to)).or_default().insert(format!("{} {}", protocol(edge.protocol), edge.port));
             }
         }
@@ -112,7 +117,13 @@ fn mark_common(topology: &Topology, group_of: &BTreeMap<&str, usize>, boxes: &mu
         }
         match edge.protocol {
             Protocol::Metrics => to_metrics.entry(from).or_default().insert(to),
-            Protocol::Gossip => gossips.entry(to).or_default().insert(from),
+            Protocol::Gossip
+                if topology
+                    .node(&edge.to)
+                    .is_some_and(|node| node.roles.last().is_some_and(|own| own == role(edge))) =>
+            {
+                gossips.entry(to).or_default().insert(from)
+            }
             _ => continue,
         };
     }
@@ -123,13 +134,18 @@ fn mark_common(topology: &Topology, group_of: &BTreeMap<&str, usize>, boxes: &mu
             boxes[index].note = Some("collects metrics from every node".to_owned());
         }
     }
-    // Everybody gossips with everybody; the group that the agents are there for is the one named after it.
+    // Everybody gossips with everybody; the group that is there for it brought the port itself, the others an agent.
     for (index, others) in gossips {
-        if others.len() >= 2 && boxes[index].name == "consul" {
+        if others.len() >= 2 {
             boxes[index].common = true;
             boxes[index].note = Some(format!("discovery and leader election for {} groups", others.len()));
         }
     }
+}
+
+/// The role that a way leads to.
+fn role(edge: &Edge) -> &str {
+    edge.service.split_once('.').map_or(edge.service.as_str(), |(role, _)| role)
 }
 
 /// The name of a protocol in a label.

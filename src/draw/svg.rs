@@ -9,15 +9,19 @@ use super::{
 
 const MARGIN: f64 = 36.0;
 const TITLE: f64 = 74.0;
+// Colours are written out, because programs other than browsers know no CSS variables.
 const STYLE: &str = "\
-svg{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;--paper:#fff;--ink:#1d2733;--soft:#5d6b7a;--line:#9aa7b4;--box:#f5f7f9;--edge:#ccd4dc;--head:#e4eaf0;--data:#e3effc;--rim:#8fb8e6}\
-@media(prefers-color-scheme:dark){svg{--paper:#12171d;--ink:#e6ebf0;--soft:#98a6b4;--line:#66737f;--box:#1b232c;--edge:#35414d;--head:#26313c;--data:#17304d;--rim:#3d6da3}}\
-.paper{fill:var(--paper)}.title{font-size:22px;font-weight:600;fill:var(--ink)}.sub{font-size:13px;fill:var(--soft)}\
-.box{fill:var(--box);stroke:var(--edge)}.head{fill:var(--head)}.data .box{stroke:var(--rim)}.data .head{fill:var(--data)}\
-.name{font-size:13px;font-weight:600;fill:var(--ink)}.count{font-size:12px;fill:var(--soft);text-anchor:end}\
-.node{font-size:12px;fill:var(--ink)}.note{font-size:12px;fill:var(--soft);font-style:italic}\
-.way{fill:none;stroke:var(--line);stroke-width:1.4}.tip{fill:var(--line)}\
-.label{font-size:10.5px;fill:var(--soft);text-anchor:middle;paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}";
+svg{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\
+.paper{fill:#fff}.title{font-size:22px;font-weight:600}.title,.name,.node{fill:#1d2733}\
+.sub,.count,.note,.label{fill:#5d6b7a}.sub{font-size:13px}.name{font-size:13px;font-weight:600}\
+.count{font-size:12px;text-anchor:end}.node{font-size:12px}.note{font-size:12px;font-style:italic}\
+.box{fill:#f5f7f9;stroke:#ccd4dc}.head{fill:#e4eaf0}.data .box{stroke:#8fb8e6}.data .head{fill:#e3effc}\
+.way{fill:none;stroke:#9aa7b4;stroke-width:1.4}.tip{fill:#9aa7b4}\
+.label{font-size:10.5px;text-anchor:middle;paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round}\
+@media(prefers-color-scheme:dark){\
+.paper{fill:#12171d}.title,.name,.node{fill:#e6ebf0}.sub,.count,.note,.label{fill:#98a6b4}.label{stroke:#12171d}\
+.box{fill:#1b232c;stroke:#35414d}.head{fill:#26313c}.data .box{stroke:#3d6da3}.data .head{fill:#17304d}\
+.way{stroke:#66737f}.tip{fill:#66737f}}";
 
 /// Draws a picture.
 #[must_use]
