@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::{Path, PathBuf},
 };
@@ -117,6 +117,13 @@ impl StackCatalog {
         let catalog = Self { name: name.to_owned(), stack, roles, origin, files };
         let faults = consistency::faults(&catalog);
         if faults.is_empty() { Ok(catalog) } else { Err(CatalogError::Invalid(faults)) }
+    }
+
+    /// The distribution's packages of all roles, sorted, each once.
+    #[must_use]
+    pub fn packages(&self) -> Vec<String> {
+        let all: BTreeSet<&String> = self.roles.values().flat_map(|role| &role.packages).collect();
+        all.into_iter().cloned().collect()
     }
 
     /// Text of a template of a role, and its path below the stack's folder. A path that begins with `/` counts

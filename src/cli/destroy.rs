@@ -30,6 +30,17 @@ pub struct Args {
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let session = Session::open(&args.target.request()?)?;
     let name = session.topology().environment.clone();
+    if !session.provider().owns_machines() {
+        return Err(Failure::new(
+            exit::FAILED,
+            format!("the machines of {name} were there before refarch, which does not remove what it did not make"),
+        )
+        .hint(format!(
+            "reinstall them, or stop what runs on them (`refarch exec --on '*' -- 'systemctl stop ...'`); then remove {}, \
+             which holds the environment's keys and secrets",
+            session.workspace().root().display()
+        )));
+    }
     let command = format!("destroy {name}");
     let id = session.runs().new_id();
     let lock = session.lock(&command, Some(&id), args.run.lock_wait.map(Duration::from_secs), say_waiting).await?;

@@ -14,8 +14,8 @@ pub struct Args {
     #[arg(long, value_name = "SELECTOR")]
     on: Selector,
     /// Only this file
-    #[arg(long, value_name = "PATH")]
-    file: Option<String>,
+    #[arg(long = "file", value_name = "PATH")]
+    path: Option<String>,
 }
 
 /// Prints what would be written; offline, with placeholder secrets.
@@ -29,17 +29,17 @@ pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         for stage in &stages[&node.name] {
             for item in &stage.resources {
                 let Want::File { path, content, mode, owner, group, .. } = &item.want else {
-                    if args.file.is_none() {
+                    if args.path.is_none() {
                         let _ = writeln!(out, "# {} {}: {}", node.name, stage.role, item.id);
                     }
                     continue;
                 };
-                if args.file.as_ref().is_some_and(|wanted| wanted != path) {
+                if args.path.as_ref().is_some_and(|wanted| wanted != path) {
                     continue;
                 }
                 found = true;
                 let text = String::from_utf8_lossy(content);
-                if args.file.is_none() {
+                if args.path.is_none() {
                     let _ = writeln!(out, "# {} {}: {path} {mode} {owner}:{group}", node.name, stage.role);
                 }
                 out.push_str(&text);
@@ -49,7 +49,7 @@ pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
             }
         }
     }
-    if let (Some(file), false) = (&args.file, found) {
+    if let (Some(file), false) = (&args.path, found) {
         return Err(Failure::usage(format!("no role writes {file} there")).hint("leave `--file` out to see everything"));
     }
     output.print(&out)?;

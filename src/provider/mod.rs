@@ -99,6 +99,11 @@ pub trait Provider: Send + Sync {
     /// When the topology asks for something that this provider does not have.
     fn desired(&self, topology: &Topology) -> Result<Vec<Resource>, ProviderError>;
 
+    /// Whether the machines are refarch's own, to be made and removed. Others are configured and left where they are.
+    fn owns_machines(&self) -> bool {
+        true
+    }
+
     /// How an attribute of a kind of resource can be changed. Pure.
     fn mutability(&self, kind: &str, attribute: &str) -> Mutability;
 

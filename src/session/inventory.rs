@@ -65,9 +65,7 @@ fn local(
     use crate::provider::local::{LocalOptions, LocalProvider, Publish};
 
     // All packages of the stack, so that every environment of it shares one image.
-    let mut packages: Vec<String> = catalog.roles.values().flat_map(|role| role.packages.clone()).collect();
-    packages.sort();
-    packages.dedup();
+    let packages = catalog.packages();
     let own = &environment.local;
     let subnet = own.subnet.as_deref().map(str::parse).transpose().map_err(|error| {
         Error::refused(exit::ENVIRONMENT, format!("local.subnet: {error}"), Some("write it like 10.130.7.0/24"))

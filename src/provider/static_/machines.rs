@@ -48,6 +48,10 @@ impl Provider for StaticProvider {
         "static"
     }
 
+    fn owns_machines(&self) -> bool {
+        false
+    }
+
     fn desired(&self, topology: &Topology) -> Result<Vec<Resource>, ProviderError> {
         Ok(topology
             .nodes
@@ -119,9 +123,13 @@ impl Provider for StaticProvider {
         Box::pin(std::future::ready(Err(missing(resource))))
     }
 
-    fn delete<'a>(&'a self, live: &'a Live, log: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>> {
-        log.line(format!("{} is not refarch's own: the machine and what is on it are left as they are", live.handle));
-        Box::pin(std::future::ready(Ok(())))
+    fn delete<'a>(&'a self, live: &'a Live, _: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(std::future::ready(Err(ProviderError {
+            doing: format!("remove machine {}", live.handle),
+            message: "it was there before refarch, which does not remove what it did not make".to_owned(),
+            hint: None,
+            class: ErrorClass::Permanent,
+        })))
     }
 
     fn hosts<'a>(&'a self, topology: &'a Topology) -> BoxFuture<'a, Result<Vec<Host>, ProviderError>> {

@@ -1,0 +1,9 @@
+//! Whole environments on real servers, from nothing to nothing: what users do with the binary in an afternoon.
+//!
+//! Needs a container engine; `make test` sets one up. Fails where there is none.
+#![cfg(feature = "local")]
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod highly_available;
+mod place;
+mod static_machines;
