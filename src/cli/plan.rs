@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{Failure, Output, Target};
 use crate::{
     exit,
+    plan::Plan,
     session::Session,
     view::{self, PlanStyle},
 };
@@ -26,17 +27,15 @@ pub struct Args {
     /// Make this node anew; may be repeated
     #[arg(long, value_name = "NODE")]
     replace: Vec<String>,
+    /// Plan as if nothing were there yet, without asking the provider or a node
+    #[arg(long, conflicts_with_all = ["out", "replace"])]
+    offline: bool,
 }
 
 /// Shows what an apply would do; changes nothing.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let session = Session::open(&args.target.request()?)?;
-    let reach = session.reach().await?;
-    let (events, viewing) = output.start();
-    let survey = session.survey(&reach, &args.replace, &events).await;
-    drop(events);
-    viewing.finish().await;
-    let plan = survey?.plan;
+    let plan = if args.offline { session.plan_from_nothing().await? } else { look(&session, &args, output).await? };
     if output.json() {
         output.document(&plan)?;
     } else {
@@ -46,4 +45,13 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         session.save_plan(&plan, file)?;
     }
     Ok(if args.detailed_exitcode && !plan.is_empty() { exit::CHANGES } else { exit::DONE })
+}
+
+async fn look(session: &Session, args: &Args, output: &Output) -> Result<Plan, Failure> {
+    let reach = session.reach().await?;
+    let (events, viewing) = output.start();
+    let survey = session.survey(&reach, &args.replace, &events).await;
+    drop(events);
+    viewing.finish().await;
+    Ok(survey?.plan)
 }

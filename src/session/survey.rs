@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Error, Reach, Session, vault::Fill};
 use crate::{
+    configure::Stage,
     event::Events,
     observe::{self, Look, NodeState},
     plan::{self, Plan},
-    provider::{self, Change, Condition, Host, Live, diff::Deferred},
+    provider::{
+        self, Change, Condition, Host, Live,
+        diff::{Deferred, Difference},
+    },
 };
 
 /// What was found, and the plan that follows from it.
@@ -54,17 +58,38 @@ impl Session {
             })
             .await
         };
-        let notes = notes(&difference.deferred);
+        let plan = self.plan(&difference, &stages, &nodes)?;
+        Ok(Survey { live, nodes, plan })
+    }
+
+    /// The plan for a place where nothing is yet: asks neither the provider nor a node, and knows no address or secret.
+    ///
+    /// # Errors
+    /// When a role is wrong for a node.
+    pub async fn plan_from_nothing(&self) -> Result<Plan, Error> {
+        // Machines that are not refarch's own are listed by the inventory, and never created.
+        let live = if self.provider.owns_machines() { Vec::new() } else { self.provider.observe().await? };
+        let desired = self.provider.desired(&self.topology)?;
+        let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), &[]);
+        self.plan(&difference, &self.preview()?, &BTreeMap::new())
+    }
+
+    fn plan(
+        &self,
+        difference: &Difference,
+        stages: &BTreeMap<String, Vec<Stage>>,
+        nodes: &BTreeMap<String, NodeState>,
+    ) -> Result<Plan, Error> {
         let plan = plan::apply(&plan::Input {
             topology: &self.topology,
             roles: &self.catalog.roles,
             changes: &difference.changes,
-            notes: &notes,
-            stages: &stages,
-            nodes: &nodes,
+            notes: &notes(&difference.deferred),
+            stages,
+            nodes,
         });
         plan.validate()?;
-        Ok(Survey { live, nodes, plan })
+        Ok(plan)
     }
 
     /// What `destroy` would remove.

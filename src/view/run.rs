@@ -125,7 +125,10 @@ impl Board {
             }
             Event::Estimate { remaining_ms } => {
                 if let Some(whole) = &self.whole {
-                    whole.set_message(format!("about {} left", plain::duration(*remaining_ms)));
+                    whole.set_message(match remaining_ms {
+                        0..1000 => String::new(),
+                        more => format!("about {} left", plain::duration(*more)),
+                    });
                 }
             }
             Event::StepFailed { step, .. } => {

@@ -1,0 +1,76 @@
+//! What is shipped is right: environments, architectures, inventories, schemas.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.is_dir() && !hidden {
+            yaml_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            found.push(path);
+        }
+    }
+}
+
+fn environments() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    yaml_files(&root().join("environments"), &mut found);
+    found.sort();
+    assert!(found.len() >= 12, "{found:?}");
+    found
+}
+
+#[test]
+fn every_environment_names_its_schema_and_passes_it() {
+    for file in environments() {
+        let text = fs::read_to_string(&file).unwrap();
+        let first = text.lines().next().unwrap();
+        let schema = first
+            .strip_prefix("# yaml-language-server: $schema=")
+            .unwrap_or_else(|| panic!("{}: the first line names no schema: {first}", file.display()));
+        let schema = fs::read_to_string(file.parent().unwrap().join(schema)).unwrap();
+        let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+        let value: Value = serde_saphyr::from_str(&text).unwrap();
+        let faults: Vec<String> = validator.iter_errors(&value).map(|fault| fault.to_string()).collect();
+        assert!(faults.is_empty(), "{}: {faults:#?}", file.display());
+    }
+}
+
+#[test]
+fn every_environment_is_valid_without_a_warning() {
+    for file in environments().iter().filter(|file| !file.display().to_string().contains("/reference/")) {
+        let output = Command::new(env!("CARGO_BIN_EXE_refarch")).arg("validate").arg(file).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && errors.is_empty(), "{}:\n{errors}", file.display());
+    }
+}
+
+#[test]
+fn the_schemas_in_the_documentation_are_those_of_the_binary() {
+    for (arguments, file) in
+        [(&["schema"][..], "environment.schema.json"), (&["schema", "reference"], "reference.schema.json")]
+    {
+        let output = Command::new(env!("CARGO_BIN_EXE_refarch")).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let path = root().join("docs/reference").join(file);
+        assert!(
+            output.stdout == fs::read(&path).unwrap(),
+            "{0} is old: refarch {1} >docs/reference/{file}",
+            path.display(),
+            arguments.join(" ")
+        );
+    }
+}
