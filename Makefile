@@ -39,4 +39,4 @@ fmt:
 	cargo fmt --check
 
 clippy:
-	cargo clippy --locked --all-targets -- -D clippy::correctness
+	cargo clippy --locked --all-targets -- -D warnings

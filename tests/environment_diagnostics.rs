@@ -3,6 +3,8 @@
 //! `tests/environment_diagnostics/<case>/environment.yaml` (and `environment.local.yaml`) is loaded; leading comments
 //! `# args: --set KEY=VALUE …` and `# env: NAME=VALUE` add layers. `UPDATE_EXPECT=1` writes `expected.txt` anew.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on ends here
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -1,5 +1,7 @@
 //! Which module may use which: `docs/design/architecture.md` says why.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on ends here
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

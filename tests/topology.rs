@@ -1,5 +1,7 @@
 //! What every environment's topology must be like, whatever counts a user sets.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on ends here
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,

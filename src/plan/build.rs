@@ -35,7 +35,7 @@ pub fn apply(input: &Input<'_>) -> Plan {
     let mut removals = Vec::new();
     // Node -> the step after which it can be configured.
     let mut arrivals: BTreeMap<&str, StepId> = BTreeMap::new();
-    let planned: BTreeSet<&str> = input.changes.iter().map(|change| resource_id(change)).collect();
+    let planned: BTreeSet<&str> = input.changes.iter().map(resource_id).collect();
 
     for change in input.changes {
         let step = infrastructure(change, &planned);
@@ -122,7 +122,7 @@ fn await_node(node: &str, reason: String, needs: Vec<StepId>) -> Step {
 /// Removes everything, nodes first.
 #[must_use]
 pub fn destroy(environment: &str, changes: &[Change], notes: Vec<String>) -> Plan {
-    let planned: BTreeSet<&str> = changes.iter().map(|change| resource_id(change)).collect();
+    let planned: BTreeSet<&str> = changes.iter().map(resource_id).collect();
     let mut steps: Vec<Step> = changes.iter().map(|change| infrastructure(change, &planned)).collect();
     let nodes: Vec<StepId> = steps.iter().filter(|step| step.node.is_some()).map(|step| step.id.clone()).collect();
     for step in steps.iter_mut().filter(|step| step.node.is_none()) {
