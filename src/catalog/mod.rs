@@ -6,6 +6,7 @@ pub mod reference;
 pub mod role;
 pub mod roles;
 pub mod stack;
+pub mod version;
 
 pub use role::{
     Check, CommandSpec, CountRule, DirectorySpec, FileSpec, LinkSpec, Phase, PortSpec, ProbeSpec, Protocol, Reach,
