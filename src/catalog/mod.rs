@@ -10,7 +10,7 @@ pub mod version;
 
 pub use role::{
     Check, CommandSpec, CountRule, DirectorySpec, FileSpec, LinkSpec, Phase, PortSpec, ProbeSpec, Protocol, Reach,
-    Role, Rolling, SecretSpec, ServiceSpec, SettingSpec, StatusSpec,
+    Role, Rolling, SecretSpec, ServiceSpec, SettingCheck, SettingSpec, SshKeyKind, StatusSpec,
 };
 pub use roles::{CHECKS, Catalog, CatalogError, StackCatalog};
 pub use stack::{PathCheck, StackSpec, SummaryLine};

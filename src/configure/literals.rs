@@ -18,6 +18,16 @@ pub(super) fn ruby(value: &Value) -> String {
     }
 }
 
+/// The first block of this kind in a text of several PEM blocks, with its line break. Empty where there is none.
+pub(super) fn pem(text: &str, kind: &str) -> String {
+    let (begin, end) = (format!("-----BEGIN {kind}-----"), format!("-----END {kind}-----"));
+    let block = text.find(&begin).and_then(|start| {
+        let length = text[start..].find(&end)?;
+        Some(format!("{}\n", &text[start..start + length + end.len()]))
+    });
+    block.unwrap_or_default()
+}
+
 /// MD5 in hexadecimal: what PostgreSQL's older password hashes are made of. Protects nothing by itself.
 pub(super) fn md5(text: &str) -> String {
     format!("{:x}", Md5::digest(text.as_bytes()))

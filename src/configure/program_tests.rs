@@ -167,7 +167,7 @@ impl Rig {
 }
 
 fn command(name: &str, run: String, unless: String) -> Item {
-    let want = Want::Command { name: name.to_owned(), run, unless, deadline: 5 };
+    let want = Want::Command { name: name.to_owned(), run, unless, interrupts: None, deadline: 5 };
     Item { id: format!("command {name}"), want }
 }
 

@@ -34,6 +34,7 @@ pub(super) fn environment() -> Environment<'static> {
         Ok::<_, Error>(literals::ruby(&value))
     });
     environment.add_filter("pg_md5", |password: &str, user: &str| literals::md5(&format!("{password}{user}")));
+    environment.add_filter("pem", literals::pem);
     environment.add_filter("at_least", version::at_least);
     environment.add_function("fail", |message: &str| -> Result<Value, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, message.to_owned()))

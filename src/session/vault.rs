@@ -105,7 +105,8 @@ impl Session {
         addresses: &'a Addresses,
         secrets: &'a Vault<'a>,
     ) -> Result<Renderer<'a>, Error> {
-        let inputs = Inputs { catalog: &self.catalog, topology: &self.topology, addresses, secrets };
+        let folder = self.file().parent().unwrap_or_else(|| std::path::Path::new(""));
+        let inputs = Inputs { catalog: &self.catalog, topology: &self.topology, addresses, secrets, folder };
         Ok(Renderer::new(inputs)?)
     }
 }
