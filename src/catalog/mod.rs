@@ -2,6 +2,7 @@
 
 mod consistency;
 pub mod embedded;
+pub mod product_settings;
 pub mod reference;
 pub mod role;
 pub mod roles;
@@ -12,5 +13,6 @@ pub use role::{
     Check, CommandSpec, CountRule, DirectorySpec, FileSpec, LinkSpec, Phase, PortSpec, ProbeSpec, Protocol, Reach,
     Role, Rolling, SecretSpec, ServiceSpec, SettingCheck, SettingSpec, SshKeyKind, StatusSpec,
 };
+pub use product_settings::{Complaint, ProductSettings};
 pub use roles::{CHECKS, Catalog, CatalogError, StackCatalog};
-pub use stack::{PathCheck, StackSpec, SummaryLine};
+pub use stack::{PathCheck, Product, StackSpec, SummaryLine};

@@ -21,9 +21,24 @@ pub struct StackSpec {
     /// Whole-path checks of `verify`.
     #[serde(default)]
     pub checks: Vec<PathCheck>,
+    /// The product that the stack configures, where it has versions to choose from.
+    #[serde(default)]
+    pub product: Option<Product>,
     /// Ready-to-show facts at the end of `apply`: a name and a template.
     #[serde(default)]
     pub summary_lines: Vec<SummaryLine>,
+}
+
+/// A product with versions.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Product {
+    /// Setting that holds the version: `role.setting`.
+    pub version: String,
+    /// Major versions that the stack can configure, oldest first, each with its last minor version where that is known.
+    pub majors: BTreeMap<u32, Option<u32>>,
+    /// File of the stack (JSON) that lists the settings which its versions know.
+    pub settings: String,
 }
 
 /// A check of a whole path, run on a node of the environment.
