@@ -163,6 +163,13 @@ impl Found<'_> {
                 self.report("stack.yaml", &product.version, message);
             }
         }
+        for (role, setting) in &catalog.stack.stand_ins {
+            self.unknown_role("stack.yaml", "stand_ins", role);
+            let found = setting.split_once('.').and_then(|(role, name)| catalog.roles.get(role)?.settings.get(name));
+            if found.is_none() {
+                self.report("stack.yaml", setting, format!("`{setting}` is no setting of a role"));
+            }
+        }
         for (service, ports) in &catalog.stack.services {
             for target in ports {
                 let known = target

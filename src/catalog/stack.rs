@@ -15,6 +15,9 @@ pub struct StackSpec {
     /// Roles of the reference architectures that this stack leaves out, each with the reason.
     #[serde(default)]
     pub omits: BTreeMap<String, String>,
+    /// Role -> setting (`role.setting`) that names something of the user's own in its place, when it is not empty.
+    #[serde(default)]
+    pub stand_ins: BTreeMap<String, String>,
     /// What an application reaches under a fixed name: the first port (`role.port`) that the environment has.
     #[serde(default)]
     pub services: BTreeMap<String, Vec<String>>,

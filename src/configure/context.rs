@@ -56,7 +56,8 @@ impl Object for Context {
                     if let Some(taken) = &taken {
                         taken.store(true, Ordering::Relaxed);
                     }
-                    std::fs::read_to_string(facts.folder.join(path))
+                    let Some(folder) = &facts.folder else { return Ok(format!("placeholder-{path}")) };
+                    std::fs::read_to_string(folder.join(path))
                         .map_err(|error| Error::new(ErrorKind::InvalidOperation, format!("cannot read `{path}`: {error}")))
                 }))
             }

@@ -26,6 +26,8 @@ pub struct StackFacts {
     pub base: Option<String>,
     /// Roles of the reference architectures that it leaves out, each with the reason.
     pub omits: BTreeMap<String, String>,
+    /// Role -> setting that names something of the user's own in its place.
+    pub stand_ins: BTreeMap<String, String>,
     /// The product that it configures.
     pub product: Option<Product>,
     /// What the product's versions know.
@@ -36,11 +38,12 @@ impl StackFacts {
     /// From what the catalogue has.
     #[must_use]
     pub fn new(catalog: &StackCatalog) -> Self {
-        let StackSpec { base, omits, product, .. } = &catalog.stack;
+        let StackSpec { base, omits, stand_ins, product, .. } = &catalog.stack;
         Self {
             roles: catalog.roles.clone(),
             base: Some(base.clone()),
             omits: omits.clone(),
+            stand_ins: stand_ins.clone(),
             product: product.clone(),
             product_settings: catalog.product_settings(),
         }
@@ -133,6 +136,17 @@ impl Context<'_> {
     /// Whether the stack leaves a role of the reference architectures out.
     fn omits(&self, role: &str) -> bool {
         self.facts().is_some_and(|facts| facts.omits.contains_key(role))
+    }
+
+    /// Whether the user names something of their own in place of a role's nodes.
+    fn has_stand_in(&self, role: &str) -> bool {
+        let setting = self.facts().and_then(|facts| facts.stand_ins.get(role)?.split_once('.'));
+        let value = setting.and_then(|(role, name)| self.environment.settings.get(role)?.get(name));
+        value.is_some_and(|value| match value {
+            serde_json::Value::Object(map) => !map.is_empty(),
+            serde_json::Value::Array(list) => !list.is_empty(),
+            value => value.as_str().is_some_and(|text| !text.is_empty()),
+        })
     }
 
     /// Nodes in all, without those whose every role the stack leaves out.
