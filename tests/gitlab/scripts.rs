@@ -1,0 +1,160 @@
+//! The stack's scripts, run against programs that stand in for the node's own.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+
+use super::place::{Place, file, root};
+
+fn shell_scripts() -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join("roles/gitlab")];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "sh") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_script_is_posix_shell() {
+    let stages = Place::new("10k", "settings:\n  haproxy-external: { tls: acme }\n").stages();
+    let mut rendered = Vec::new();
+    for (node, stages) in &stages {
+        for path in ["migrate", "acme"] {
+            if let Some(text) = file(stages, &format!("/usr/local/lib/refarch/{path}")) {
+                rendered.push((format!("{node} {path}"), text));
+            }
+        }
+    }
+    let plain = shell_scripts().into_iter().filter(|path| !path.to_string_lossy().contains("/checks/"));
+    rendered.extend(plain.map(|path| (path.display().to_string(), fs::read_to_string(&path).unwrap())));
+    assert!(rendered.len() >= 10, "{}", rendered.len());
+    for (name, text) in rendered {
+        let output = Command::new("dash").args(["-n", "-c", &text]).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Puts a program of the test's into a folder that comes first in PATH.
+fn stand_in(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Runs the package script with these settings, where this version is installed.
+fn package(verb: &str, settings: &str, installed: &str, held: bool) -> (bool, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let conf = folder.path().join("package.conf");
+    let defaults = "EDITION=ee VERSION=newest SOURCE=repository LOCATION= FINGERPRINT=AAAA ALLOW_UPGRADE=0 HEADER=\n";
+    fs::write(&conf, format!("{defaults}{settings}\n")).unwrap();
+    let answer = if installed.is_empty() { String::new() } else { format!("echo 'installed {installed}'") };
+    stand_in(folder.path(), "dpkg-query", &answer);
+    let hold = if held { "echo gitlab-ee" } else { "" };
+    stand_in(folder.path(), "apt-mark", &format!("case $1 in showhold) {hold} ;; esac; :"));
+    stand_in(folder.path(), "curl", "while [ $# -gt 1 ]; do [ \"$1\" = -o ] && echo key >\"$2\"; shift; done; :");
+    stand_in(folder.path(), "gpg", "echo fpr:::::::::BBBB:");
+    stand_in(folder.path(), "apt-get", "echo \"apt-get $*\" >&2; exit 1");
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let output = Command::new("dash")
+        .arg(root().join("roles/gitlab/linux-package/files/package.sh"))
+        .arg(verb)
+        .env("PATH", path)
+        .env("REFARCH_PACKAGE_CONF", &conf)
+        .output()
+        .unwrap();
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn an_installed_package_of_the_wanted_version_is_good_when_it_is_held() {
+    assert!(package("installed", "", "19.3.1-ee.0", true).0);
+    assert!(package("installed", "VERSION=18.11", "18.11.3-ee.0", true).0);
+    assert!(package("installed", "VERSION=18.11.3", "18.11.3-ee.0", true).0);
+    assert!(package("installed", "SOURCE=none", "19.3.1-ee.0", false).0);
+    assert!(!package("installed", "", "19.3.1-ee.0", false).0, "held against upgrades by accident");
+    assert!(!package("installed", "VERSION=18.1", "18.11.3-ee.0", true).0, "18.1 is not 18.11");
+    assert!(!package("installed", "", "", true).0);
+}
+
+#[test]
+fn what_cannot_be_installed_is_told_before_anything_is_touched() {
+    let (good, told) = package("install", "VERSION=19.3.1", "18.11.3-ee.0", true);
+    assert!(!good && told.contains("gitlab-ee 18.11.3-ee.0 is installed and 19.3.1 is wanted"), "{told}");
+    let (good, told) = package("install", "SOURCE=none", "", false);
+    assert!(!good && told.contains("gitlab-ee is not installed, and settings.linux-package.source is none"), "{told}");
+    let supported = fs::read_to_string("/etc/os-release").unwrap().contains("ID=debian");
+    if supported {
+        let (good, told) = package("install", "", "", false);
+        assert!(!good && told.contains("is BBBB, not AAAA"), "another key than the pinned one: {told}");
+        let (good, told) = package("install", "SOURCE=path LOCATION=/nowhere.deb", "", false);
+        assert!(!good && told.contains("there is no /nowhere.deb on this node"), "{told}");
+    }
+}
+
+#[test]
+fn a_disk_that_holds_data_is_never_formatted() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let disk = folder.path().join("disk");
+    fs::write(&disk, "").unwrap();
+    let run = |found: &str, kind: &str, label: &str| {
+        fs::write(&log, "").unwrap();
+        stand_in(folder.path(), "wipefs", &format!("[ -z '{found}' ] || echo '{found}'"));
+        stand_in(
+            folder.path(),
+            "blkid",
+            &format!("case $2 in TYPE) echo {kind} ;; LABEL) echo {label} ;; UUID) echo 1-2 ;; esac"),
+        );
+        for program in ["mkfs.ext4", "mount", "sed", "mountpoint"] {
+            stand_in(folder.path(), program, &format!("echo {program} \"$@\" >>{}; exit 0", log.display()));
+        }
+        let script = fs::read_to_string(root().join("roles/gitlab/base/files/data-disk.sh")).unwrap();
+        // A file stands in for the disk, and for the table of file systems.
+        let script = script.replace("[ -b ", "[ -f ").replace("/etc/fstab", &folder.path().join("fstab").to_string_lossy());
+        let output = Command::new("dash")
+            .args(["-c", &script, "data-disk", "make"])
+            .args([disk.as_os_str(), folder.path().join("mount").as_os_str(), "git".as_ref()])
+            .env("PATH", format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap()))
+            .output()
+            .unwrap();
+        let formatted = fs::read_to_string(&log).unwrap().contains("mkfs");
+        (output.status.success(), formatted, String::from_utf8(output.stdout).unwrap())
+    };
+    let (good, formatted, told) = run("", "ext4", "git");
+    assert!(good && formatted, "an empty disk is formatted: {told}");
+    assert!(fs::read_to_string(folder.path().join("fstab")).unwrap().contains("UUID=1-2 "));
+    let (good, formatted, _) = run("ext4 git", "ext4", "git");
+    assert!(good && !formatted, "a disk of ours is mounted as it is");
+    for (found, kind, label) in [("xfs", "xfs", ""), ("ext4 photos", "ext4", "photos"), ("LVM2_member", "LVM2_member", "")] {
+        let (good, formatted, told) = run(found, kind, label);
+        assert!(!good && !formatted && told.contains("it is left alone"), "{found}: {told}");
+    }
+}
+
+#[test]
+fn secrets_of_the_package_stay_and_ours_win() {
+    if Command::new("jq").arg("--version").output().is_err() {
+        eprintln!("no jq here: not checked");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (folder.path().join("ours"), folder.path().join("theirs"));
+    fs::write(&ours, r#"{"a": {"x": 1}}"#).unwrap();
+    fs::write(&theirs, r#"{"a": {"x": 0, "y": 2}, "b": {}}"#).unwrap();
+    let script = fs::read_to_string(root().join("roles/gitlab/linux-package/files/gitlab-secrets.sh")).unwrap();
+    let script = script
+        .replace("/etc/refarch/gitlab-secrets.json", &ours.to_string_lossy())
+        .replace("/etc/gitlab/gitlab-secrets.json", &theirs.to_string_lossy());
+    let run = |verb: &str| Command::new("dash").args(["-c", &script, "gitlab-secrets", verb]).status().unwrap().success();
+    assert!(!run("right"));
+    assert!(run("put") && run("right"));
+    let now: serde_json::Value = serde_json::from_slice(&fs::read(&theirs).unwrap()).unwrap();
+    assert_eq!(now, serde_json::json!({"a": {"x": 1, "y": 2}, "b": {}}));
+    assert_eq!(fs::metadata(&theirs).unwrap().permissions().mode() & 0o777, 0o600);
+}
