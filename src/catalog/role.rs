@@ -75,6 +75,22 @@ pub struct Role {
     pub leader: Option<String>,
 }
 
+impl Role {
+    /// Whether the role does anything on some node, rather than only bring others along.
+    #[must_use]
+    pub fn has_resources(&self) -> bool {
+        let Self { packages, directories, files, links, absent, commands, services, ready, .. } = self;
+        !(packages.is_empty()
+            && directories.is_empty()
+            && files.is_empty()
+            && links.is_empty()
+            && absent.is_empty()
+            && commands.is_empty()
+            && services.is_empty()
+            && ready.is_empty())
+    }
+}
+
 /// Which node counts a role accepts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -72,7 +72,11 @@ pub fn apply(input: &Input<'_>) -> Plan {
             before = Some(wait.id.clone());
             steps.push(wait);
         }
-        for stage in stages {
+        // A role that leaves its work to another node has nothing to do here.
+        let idle = |stage: &&Stage| {
+            stage.resources.is_empty() && input.roles.get(&stage.role).is_some_and(Role::has_resources)
+        };
+        for stage in stages.iter().filter(|stage| !idle(stage)) {
             let Some((reason, risk, changes)) = stage_work(stage, state, created, before.is_some()) else { continue };
             let id = StepId::from(format!("configure/{}/{}", node.name, stage.role));
             steps.push(Step {
@@ -232,10 +236,6 @@ fn stage_work(
     created: bool,
     arriving: bool,
 ) -> Option<(String, Risk, Vec<ItemChange>)> {
-    if stage.resources.is_empty() {
-        // A role that only has ports here, or that leaves its work to another node.
-        return None;
-    }
     if created {
         let all = stage
             .resources

@@ -47,7 +47,7 @@ fn the_stores_are_configured_at_the_same_time() {
         "demo-praefect-postgres-1/praefect-postgres",
         "demo-monitor-1/monitor",
         "demo-haproxy-internal-1/haproxy-internal",
-        "demo-haproxy-external-1/haproxy-external",
+        "demo-haproxy-external-1/haproxy-node",
     ];
     for step in stores {
         for other in stores.iter().filter(|other| **other != step) {

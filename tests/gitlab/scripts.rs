@@ -119,12 +119,13 @@ fn a_disk_that_holds_data_is_never_formatted() {
         let script = script.replace("[ -b ", "[ -f ").replace("/etc/fstab", &folder.path().join("fstab").to_string_lossy());
         let output = Command::new("dash")
             .args(["-c", &script, "data-disk", "make"])
-            .args([disk.as_os_str(), folder.path().join("mount").as_os_str(), "git".as_ref()])
+            .args([disk.as_os_str(), folder.path().join("data").as_os_str(), "git".as_ref()])
             .env("PATH", format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap()))
             .output()
             .unwrap();
         let formatted = fs::read_to_string(&log).unwrap().contains("mkfs");
-        (output.status.success(), formatted, String::from_utf8(output.stdout).unwrap())
+        let told = [output.stdout, output.stderr].concat();
+        (output.status.success(), formatted, String::from_utf8(told).unwrap())
     };
     let (good, formatted, told) = run("", "ext4", "git");
     assert!(good && formatted, "an empty disk is formatted: {told}");

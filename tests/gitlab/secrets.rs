@@ -38,6 +38,7 @@ fn made() -> (Value, String) {
         }).collect();
     let folder = tempfile::tempdir().unwrap();
     let workspace = Workspace::for_environment(&folder.path().join("a.yaml"), "demo", Some(folder.path().join("work")));
+    workspace.create().unwrap();
     let identity = IdentitySource::File(folder.path().join("identity"));
     let mut store = SecretStore::open(&workspace, identity).unwrap();
     store.ensure(&specs, &[]).unwrap();

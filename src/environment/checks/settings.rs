@@ -75,7 +75,7 @@ fn value(context: &Context<'_>, path: &str, given: &Value, setting: &SettingSpec
     let required = setting.fields.iter().filter(|(_, field)| field.check == Some(SettingCheck::Required));
     for (name, field) in required.filter(|(name, _)| !given.contains_key(*name)) {
         let fault = context.key_error(path, format!("`{path}` needs `{name}`"));
-        found.push(fault.hint(about(field)));
+        found.push(fault.hint(field.summary.trim_end_matches('.').to_lowercase()));
     }
 }
 
