@@ -89,14 +89,12 @@ nodes:
   praefect-postgres: { count: 0 }
   haproxy-internal: { count: 0 }
 settings:
-  base: { time_zone: Europe/Berlin, swap_mb: 2048, data_disks: { gitaly: [{ device: /dev/sdb, mount: /var/opt/gitlab/git-data, label: git }] } }
+  base: { time_zone: Europe/Berlin, swap_mb: 2048, data_disks: { gitaly: [{ device: /dev/sdb, mount: /var/opt/gitlab/git-data, label: git }] }, before: { gitaly: 'touch /tmp/before' }, after: { gitaly: 'touch /tmp/after' }, files: { app: [{ source: password, path: /etc/own/file, mode: \"0640\" }] } }
   linux-package:
     version: 19.2.1
     internal_tls: git
     internal_balancer: lb.example.com
     time_zone: Europe/Berlin
-    before: { gitaly: 'touch /tmp/before' }
-    after: { gitaly: 'touch /tmp/after' }
     gitlab_rb:
       all: logging['svlogd_num'] = 5
       app: |
@@ -122,6 +120,20 @@ settings:
 fn every_option_has_its_golden_configuration() {
     let place = Place::with_files("3k", OPTIONS, &[("password", "se-cret\n")]);
     write_or_compare(&of("options", &place, &["app-1", "sidekiq-1", "gitaly-1", "praefect-1", "haproxy-external-1"]));
+}
+
+#[test]
+fn balancers_with_a_floating_address_have_their_golden_configuration() {
+    let more = "nodes:\n  haproxy-external: { count: 2 }\n  haproxy-internal: { count: 2 }\n\
+        settings:\n  haproxy-external: { floating_address: 198.18.0.200 }\n  \
+        haproxy-internal: { floating_address: 198.18.0.201 }\n";
+    let place = Place::new("3k", more);
+    let node = "demo-haproxy-internal-2";
+    let mut found = of("balancers", &place, &["haproxy-internal-1", "app-1"]);
+    for (path, name) in [("/etc/refarch/keepalived.conf", "keepalived.conf"), ("/etc/refarch/firewall.nft", "firewall.nft")] {
+        found.insert(golden().join("balancers").join(format!("haproxy-internal-2.{name}")), place.file(node, path).unwrap());
+    }
+    write_or_compare(&found);
 }
 
 fn all(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
