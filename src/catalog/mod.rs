@@ -9,10 +9,10 @@ pub mod roles;
 pub mod stack;
 pub mod version;
 
+pub use product_settings::{Complaint, ProductSettings};
 pub use role::{
     Check, CommandSpec, CountRule, DirectorySpec, FileSpec, LinkSpec, Phase, PortSpec, ProbeSpec, Protocol, Reach,
     Role, Rolling, SecretSpec, ServiceSpec, SettingCheck, SettingSpec, SshKeyKind, StatusSpec,
 };
-pub use product_settings::{Complaint, ProductSettings};
 pub use roles::{CHECKS, Catalog, CatalogError, StackCatalog};
 pub use stack::{PathCheck, Product, StackSpec, SummaryLine};

@@ -71,7 +71,8 @@ impl ProductSettings {
 
     fn complaint(&self, line: usize, path: &[String], version: &str) -> Option<Complaint> {
         let setting = written(path);
-        let complain = |message: String, hint: Option<String>| Some(Complaint { line, setting: setting.clone(), message, hint });
+        let complain =
+            |message: String, hint: Option<String>| Some(Complaint { line, setting: setting.clone(), message, hint });
         for length in 1..=path.len() {
             if let Some(gone) = self.gone.get(&path[..length].join(".")).filter(|gone| at_least(version, &gone.from)) {
                 let message = format!("{} is gone since {}", written(&path[..length]), gone.from);
@@ -164,7 +165,8 @@ mod tests {
 
     #[test]
     fn what_a_version_has_is_good() {
-        let text = "# dirs({})\nurl 'http://a'\nweb['port'] = 1\nweb[:env]['any'] = 2\nputs 'x'\nif web['x'] == 1\nend\n";
+        let text =
+            "# dirs({})\nurl 'http://a'\nweb['port'] = 1\nweb[:env]['any'] = 2\nputs 'x'\nif web['x'] == 1\nend\n";
         assert_eq!(told(text, "19.3"), Vec::<String>::new());
         assert_eq!(told("dirs({})\nweb['old'] = 1", "17.11"), Vec::<String>::new());
     }

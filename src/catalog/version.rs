@@ -5,10 +5,8 @@
 pub fn parts(version: &str) -> Option<[u32; 3]> {
     let bare = version.split(['-', '+', '~']).next().unwrap_or_default();
     let mut found = [0; 3];
-    let mut count = 0;
-    for part in bare.split('.') {
-        *found.get_mut(count)? = part.parse().ok()?;
-        count += 1;
+    for (position, part) in bare.split('.').enumerate() {
+        *found.get_mut(position)? = part.parse().ok()?;
     }
     Some(found)
 }

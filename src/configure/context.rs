@@ -57,8 +57,9 @@ impl Object for Context {
                         taken.store(true, Ordering::Relaxed);
                     }
                     let Some(folder) = &facts.folder else { return Ok(format!("placeholder-{path}")) };
-                    std::fs::read_to_string(folder.join(path))
-                        .map_err(|error| Error::new(ErrorKind::InvalidOperation, format!("cannot read `{path}`: {error}")))
+                    std::fs::read_to_string(folder.join(path)).map_err(|error| {
+                        Error::new(ErrorKind::InvalidOperation, format!("cannot read `{path}`: {error}"))
+                    })
                 }))
             }
             _ => None,

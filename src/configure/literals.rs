@@ -12,7 +12,8 @@ pub(super) fn ruby(value: &Value) -> String {
         Value::Array(list) => format!("[{}]", list.iter().map(ruby).collect::<Vec<_>>().join(", ")),
         Value::Object(map) if map.is_empty() => "{}".to_owned(),
         Value::Object(map) => {
-            let pair = |(key, value): (&String, &Value)| format!("{} => {}", ruby(&Value::from(key.as_str())), ruby(value));
+            let pair =
+                |(key, value): (&String, &Value)| format!("{} => {}", ruby(&Value::from(key.as_str())), ruby(value));
             format!("{{ {} }}", map.iter().map(pair).collect::<Vec<_>>().join(", "))
         }
     }

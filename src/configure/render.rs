@@ -292,7 +292,8 @@ impl RoleOnNode<'_> {
             if spec.phase == phase && self.wanted(texts)? {
                 let run = self.shown(&texts.texts[0], "a command")?;
                 let unless = self.shown(&texts.texts[1], "the guard of a command")?;
-                let interrupts = texts.texts.get(2).map(|text| self.shown(text, "a question of a command")).transpose()?;
+                let interrupts =
+                    texts.texts.get(2).map(|text| self.shown(text, "a question of a command")).transpose()?;
                 let (name, deadline) = (spec.name.clone(), spec.deadline);
                 add(format!("command {name}"), Want::Command { name, run, unless, interrupts, deadline });
             }

@@ -29,8 +29,8 @@ pub(super) fn environment() -> Environment<'static> {
     });
     environment.add_filter("quote_sh", |text: Cow<'_, str>| quote(&text));
     environment.add_filter("ruby", |value: Value| {
-        let value = serde_json::to_value(&value)
-            .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
+        let value =
+            serde_json::to_value(&value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
         Ok::<_, Error>(literals::ruby(&value))
     });
     environment.add_filter("pg_md5", |password: &str, user: &str| literals::md5(&format!("{password}{user}")));

@@ -267,7 +267,9 @@ fn stage_work(
     }
     let changes: Vec<ItemChange> = differing.iter().map(|result| item_change(stage, result)).collect();
     // A service that does not run has nobody to be kept from: only one that does is restarted a few nodes at a time.
-    let restarts = |result: &&ItemResult| (result.id.starts_with("service ") || result.id.starts_with("command ")) && result.detail.contains("restart");
+    let restarts = |result: &&ItemResult| {
+        (result.id.starts_with("service ") || result.id.starts_with("command ")) && result.detail.contains("restart")
+    };
     let risk = if differing.iter().any(restarts) { Risk::Restart } else { Risk::None };
     let reason = match differing.as_slice() {
         [one] => format!("{}: {}", one.id, one.detail),

@@ -35,7 +35,9 @@ pub(super) fn ssh(kind: SshKeyKind) -> Result<Secret, SecretsError> {
     match kind {
         SshKeyKind::Rsa => rsa(3072),
         // sshd reads the general form of these keys, but for Ed25519 only lately.
-        SshKeyKind::Ecdsa => Ok(Secret::new(KeyPair::generate().map_err(failed)?.serialize_pem().replace("\r\n", "\n"))),
+        SshKeyKind::Ecdsa => {
+            Ok(Secret::new(KeyPair::generate().map_err(failed)?.serialize_pem().replace("\r\n", "\n")))
+        }
         SshKeyKind::Ed25519 => openssh_ed25519(&KeyPair::generate_for(&rcgen::PKCS_ED25519).map_err(failed)?),
     }
 }
@@ -60,10 +62,8 @@ fn pkcs1(key: &KeyPair) -> Result<String, SecretsError> {
 /// OpenSSH's own form of an Ed25519 key, without a passphrase.
 fn openssh_ed25519(key: &KeyPair) -> Result<Secret, SecretsError> {
     let der = Zeroizing::new(key.serialize_der());
-    let public: [u8; 32] = key
-        .der_bytes()
-        .try_into()
-        .map_err(|_| SecretsError::Certificate("an Ed25519 key has 32 bytes".to_owned()))?;
+    let public: [u8; 32] =
+        key.der_bytes().try_into().map_err(|_| SecretsError::Certificate("an Ed25519 key has 32 bytes".to_owned()))?;
     // The seed is an octet string in an octet string.
     let marker = [0x04, 0x22, 0x04, 0x20];
     let seed = der
@@ -82,7 +82,9 @@ fn openssh_ed25519(key: &KeyPair) -> Result<Secret, SecretsError> {
     let missing = private.len().next_multiple_of(8) - private.len();
     private.extend((1u8..).take(missing));
     let mut whole = Zeroizing::new(b"openssh-key-v1\0".to_vec());
-    for part in [field(b"none"), field(b"none"), field(b""), 1u32.to_be_bytes().to_vec(), field(&public_blob), field(&private)] {
+    for part in
+        [field(b"none"), field(b"none"), field(b""), 1u32.to_be_bytes().to_vec(), field(&public_blob), field(&private)]
+    {
         whole.extend(part);
     }
     Ok(Secret::new(pem("OPENSSH PRIVATE KEY", &whole, OPENSSH_LINE)))
@@ -119,8 +121,7 @@ mod tests {
     fn told(program: &str, arguments: &[&str], key: &Secret) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
         file.write_all(key.expose().as_bytes()).unwrap();
         let output = Command::new(program).args(arguments).arg(&path).output().unwrap();
         assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));

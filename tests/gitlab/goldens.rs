@@ -130,8 +130,13 @@ fn balancers_with_a_floating_address_have_their_golden_configuration() {
     let place = Place::new("3k", more);
     let node = "demo-haproxy-internal-2";
     let mut found = of("balancers", &place, &["haproxy-internal-1", "app-1"]);
-    for (path, name) in [("/etc/refarch/keepalived.conf", "keepalived.conf"), ("/etc/refarch/firewall.nft", "firewall.nft")] {
-        found.insert(golden().join("balancers").join(format!("haproxy-internal-2.{name}")), place.file(node, path).unwrap());
+    for (path, name) in
+        [("/etc/refarch/keepalived.conf", "keepalived.conf"), ("/etc/refarch/firewall.nft", "firewall.nft")]
+    {
+        found.insert(
+            golden().join("balancers").join(format!("haproxy-internal-2.{name}")),
+            place.file(node, path).unwrap(),
+        );
     }
     write_or_compare(&found);
 }

@@ -57,10 +57,7 @@ impl Place {
     /// Every node's gitlab.rb.
     pub fn all_rb(&self) -> BTreeMap<String, String> {
         let stages = self.stages();
-        stages
-            .into_iter()
-            .filter_map(|(node, stages)| Some((node, file(&stages, "/etc/gitlab/gitlab.rb")?)))
-            .collect()
+        stages.into_iter().filter_map(|(node, stages)| Some((node, file(&stages, "/etc/gitlab/gitlab.rb")?))).collect()
     }
 }
 

@@ -58,8 +58,17 @@ fn d04_the_exporter_of_each_redis_set_has_that_sets_password() {
 #[test]
 fn d05_own_lines_reach_every_kind_of_node() {
     let roles = [
-        "consul", "postgres", "pgbouncer", "redis-cache", "redis-persistent", "praefect-postgres", "praefect", "gitaly",
-        "app", "sidekiq", "monitor",
+        "consul",
+        "postgres",
+        "pgbouncer",
+        "redis-cache",
+        "redis-persistent",
+        "praefect-postgres",
+        "praefect",
+        "gitaly",
+        "app",
+        "sidekiq",
+        "monitor",
     ];
     for role in roles {
         let more =
@@ -134,7 +143,10 @@ fn d15_no_command_line_carries_a_secret() {
         for (node, stages) in place.stages() {
             for path in ["/usr/local/lib/refarch/praefect-database", "/usr/local/lib/refarch/migrate"] {
                 if let Some(script) = file(&stages, path) {
-                    assert!(!script.contains("placeholder-") && !script.to_lowercase().contains("pgpassword="), "{node}");
+                    assert!(
+                        !script.contains("placeholder-") && !script.to_lowercase().contains("pgpassword="),
+                        "{node}"
+                    );
                 }
             }
         }

@@ -116,7 +116,8 @@ fn a_disk_that_holds_data_is_never_formatted() {
         }
         let script = fs::read_to_string(root().join("roles/gitlab/base/files/data-disk.sh")).unwrap();
         // A file stands in for the disk, and for the table of file systems.
-        let script = script.replace("[ -b ", "[ -f ").replace("/etc/fstab", &folder.path().join("fstab").to_string_lossy());
+        let script =
+            script.replace("[ -b ", "[ -f ").replace("/etc/fstab", &folder.path().join("fstab").to_string_lossy());
         let output = Command::new("dash")
             .args(["-c", &script, "data-disk", "make"])
             .args([disk.as_os_str(), folder.path().join("data").as_os_str(), "git".as_ref()])
@@ -132,7 +133,9 @@ fn a_disk_that_holds_data_is_never_formatted() {
     assert!(fs::read_to_string(folder.path().join("fstab")).unwrap().contains("UUID=1-2 "));
     let (good, formatted, _) = run("ext4 git", "ext4", "git");
     assert!(good && !formatted, "a disk of ours is mounted as it is");
-    for (found, kind, label) in [("xfs", "xfs", ""), ("ext4 photos", "ext4", "photos"), ("LVM2_member", "LVM2_member", "")] {
+    for (found, kind, label) in
+        [("xfs", "xfs", ""), ("ext4 photos", "ext4", "photos"), ("LVM2_member", "LVM2_member", "")]
+    {
         let (good, formatted, told) = run(found, kind, label);
         assert!(!good && !formatted && told.contains("it is left alone"), "{found}: {told}");
     }
@@ -152,7 +155,8 @@ fn secrets_of_the_package_stay_and_ours_win() {
     let script = script
         .replace("/etc/refarch/gitlab-secrets.json", &ours.to_string_lossy())
         .replace("/etc/gitlab/gitlab-secrets.json", &theirs.to_string_lossy());
-    let run = |verb: &str| Command::new("dash").args(["-c", &script, "gitlab-secrets", verb]).status().unwrap().success();
+    let run =
+        |verb: &str| Command::new("dash").args(["-c", &script, "gitlab-secrets", verb]).status().unwrap().success();
     assert!(!run("right"));
     assert!(run("put") && run("right"));
     let now: serde_json::Value = serde_json::from_slice(&fs::read(&theirs).unwrap()).unwrap();

@@ -31,11 +31,15 @@ impl SecretSource for Vault {
 fn made() -> (Value, String) {
     let place = Place::new("1k", "");
     let stack = catalog();
-    let specs: BTreeMap<String, SecretSpec> =
-        stack.roles.values().flat_map(|role| role.secrets.clone()).filter(|(name, spec)| {
+    let specs: BTreeMap<String, SecretSpec> = stack
+        .roles
+        .values()
+        .flat_map(|role| role.secrets.clone())
+        .filter(|(name, spec)| {
             // Certificates need their names; nothing here is about them.
             !matches!(spec, SecretSpec::Certificate { .. }) && !name.is_empty()
-        }).collect();
+        })
+        .collect();
     let folder = tempfile::tempdir().unwrap();
     let workspace = Workspace::for_environment(&folder.path().join("a.yaml"), "demo", Some(folder.path().join("work")));
     workspace.create().unwrap();
@@ -65,7 +69,8 @@ fn made() -> (Value, String) {
 #[test]
 fn every_field_has_the_form_that_the_package_gives_it() {
     let (secrets, ssh) = made();
-    let text = |path: &str| secrets.pointer(path).and_then(Value::as_str).unwrap_or_else(|| panic!("{path}")).to_owned();
+    let text =
+        |path: &str| secrets.pointer(path).and_then(Value::as_str).unwrap_or_else(|| panic!("{path}")).to_owned();
     for path in [
         "/gitlab_shell/secret_token",
         "/gitlab_rails/secret_key_base",
@@ -91,7 +96,9 @@ fn every_field_has_the_form_that_the_package_gives_it() {
     }
     for path in ["/gitlab_rails/openid_connect_signing_key", "/registry/internal_key", "/postgresql/internal_key"] {
         let key = text(path);
-        assert!(key.starts_with("-----BEGIN RSA PRIVATE KEY-----\n") && key.ends_with("-----END RSA PRIVATE KEY-----\n"));
+        assert!(
+            key.starts_with("-----BEGIN RSA PRIVATE KEY-----\n") && key.ends_with("-----END RSA PRIVATE KEY-----\n")
+        );
         // 4096 bits make about 2350 bytes of DER.
         assert!(key.len() > 3000, "{path}: {}", key.len());
     }

@@ -146,12 +146,21 @@ fn certificate(context: &Context<'_>, path: &str, file: &str) -> Vec<Diagnostic>
         return vec![context.error(path, format!("`{path}`: the certificate in `{file}` cannot be read"))];
     };
     let mut found = Vec::new();
-    let url = context.environment.external_url.clone().unwrap_or_else(|| format!("https://{}.test", context.environment.name));
-    let domain = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
+    let url = context
+        .environment
+        .external_url
+        .clone()
+        .unwrap_or_else(|| format!("https://{}.test", context.environment.name));
+    let domain =
+        url.split_once("://").map_or(url.as_str(), |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
     let names = names(&parsed);
     if !names.iter().any(|name| covers(name, domain)) {
         let fault = context.error(path, format!("`{path}`: the certificate in `{file}` is not for {domain}"));
-        let hint = if names.is_empty() { "it names no host at all".to_owned() } else { format!("it is for {}", names.join(", ")) };
+        let hint = if names.is_empty() {
+            "it names no host at all".to_owned()
+        } else {
+            format!("it is for {}", names.join(", "))
+        };
         found.push(fault.hint(hint));
     }
     if !parsed.validity().is_valid() {
@@ -173,11 +182,15 @@ fn key_fault(context: &Context<'_>, path: &str, file: &str, certificate: &X509Ce
     // A key that cannot be read is told where it is written.
     let text = (context.read)(key_file).ok()?;
     let Ok(key) = KeyPair::from_pem(&text) else {
-        let fault = context.error(&key_path, format!("`{key_path}`: `{key_file}` holds no private key that can be used"));
+        let fault =
+            context.error(&key_path, format!("`{key_path}`: `{key_file}` holds no private key that can be used"));
         return Some(fault.hint("a key in PEM (PKCS#8) without a passphrase: openssl pkcs8 -topk8 -nocrypt -in KEY"));
     };
     (key.subject_public_key_info() != certificate.public_key().raw).then(|| {
-        context.error(&key_path, format!("`{key_path}`: the key in `{key_file}` is not the one of the certificate in `{file}`"))
+        context.error(
+            &key_path,
+            format!("`{key_path}`: the key in `{key_file}` is not the one of the certificate in `{file}`"),
+        )
     })
 }
 
@@ -193,6 +206,7 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
 }
 
 fn covers(name: &str, domain: &str) -> bool {
-    let wildcard = name.strip_prefix("*.").is_some_and(|rest| domain.split_once('.').is_some_and(|(_, below)| below == rest));
+    let wildcard =
+        name.strip_prefix("*.").is_some_and(|rest| domain.split_once('.').is_some_and(|(_, below)| below == rest));
     wildcard || name.eq_ignore_ascii_case(domain)
 }

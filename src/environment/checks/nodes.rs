@@ -260,9 +260,10 @@ fn needs(context: &Context<'_>, blamed: Vec<&str>, found: &mut Vec<Diagnostic>) 
     for need in NEEDS {
         let there = context.facts().is_none_or(|facts| facts.roles.contains_key(need.role));
         let nodes = context.nodes_with(need.role);
-        let covered = need.any_of.iter().any(|other| {
-            has(other) || context.omits(other) || context.has_stand_in(other) || blamed.contains(other)
-        });
+        let covered = need
+            .any_of
+            .iter()
+            .any(|other| has(other) || context.omits(other) || context.has_stand_in(other) || blamed.contains(other));
         if !there || nodes < need.from || covered {
             continue;
         }
@@ -283,7 +284,8 @@ fn needs(context: &Context<'_>, blamed: Vec<&str>, found: &mut Vec<Diagnostic>) 
         let path = removed.unwrap_or_else(|| count_path(context, need.role));
         found.push(context.error(&path, message).hint(need.because));
     }
-    if context.nodes_with("app") > 1 && !has("haproxy-external")
+    if context.nodes_with("app") > 1
+        && !has("haproxy-external")
         && !context.omits("haproxy-external")
         && !context.has_stand_in("haproxy-external")
     {
