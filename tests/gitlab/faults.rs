@@ -84,6 +84,11 @@ fn what_only_the_wiring_shows_is_refused_before_anything_changes() {
             "nodes:\n  haproxy-internal: { count: 2 }\n",
             "several haproxy-internal nodes need settings.haproxy-internal.floating_address",
         ),
+        (
+            "1k",
+            "settings:\n  linux-package: { source: none }\n",
+            "settings.linux-package.version must say which version source none gives",
+        ),
         ("1k", "settings:\n  haproxy-external: { tls: own }\n", "certificate_file and key_file are not both given"),
         (
             "3k",

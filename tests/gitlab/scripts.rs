@@ -142,6 +142,25 @@ fn a_disk_that_holds_data_is_never_formatted() {
 }
 
 #[test]
+fn a_server_of_ones_own_that_does_not_answer_is_named() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let open = listener.local_addr().unwrap().port();
+    let run = |port: u16| {
+        let more = format!(
+            "nodes: {{ postgres: {{ count: 0 }}, pgbouncer: {{ count: 0 }} }}\n\
+             settings: {{ app: {{ external_database: {{ host: 127.0.0.1, port: {port} }} }} }}\n"
+        );
+        let script = Place::new("3k", &more).file("demo-app-1", "/usr/local/lib/refarch/own-servers").unwrap();
+        let output = Command::new("bash").args(["-c", &script, "own-servers", "tell"]).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(run(open), (true, String::new()));
+    // Nobody may listen on port 1 without root's consent.
+    let (good, told) = run(1);
+    assert!(!good && told.starts_with("127.0.0.1:1 does not answer: "), "{told}");
+}
+
+#[test]
 fn secrets_of_the_package_stay_and_ours_win() {
     if Command::new("jq").arg("--version").output().is_err() {
         eprintln!("no jq here: not checked");
