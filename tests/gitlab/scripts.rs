@@ -160,6 +160,127 @@ fn a_server_of_ones_own_that_does_not_answer_is_named() {
     assert!(!good && told.starts_with("127.0.0.1:1 does not answer: "), "{told}");
 }
 
+/// A script of the stack with other places than the node's, run with stand-ins for the package's programs.
+struct Node {
+    folder: tempfile::TempDir,
+    script: String,
+}
+
+impl Node {
+    fn new(script: &str, programs: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for place in ["etc/gitlab/ssl", "etc/gitlab/trusted-certs", "etc/refarch", "var/lib/refarch", "var/log", "bin"]
+        {
+            fs::create_dir_all(folder.path().join(place)).unwrap();
+        }
+        let root = folder.path().display();
+        let text = fs::read_to_string(super::place::root().join("roles/gitlab").join(script)).unwrap();
+        let text =
+            ["/etc/", "/var/"].into_iter().fold(text, |text, place| text.replace(place, &format!("{root}{place}")));
+        for (name, program) in programs {
+            stand_in(&folder.path().join("bin"), name, program);
+        }
+        Self { folder, script: text }
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::write(self.folder.path().join(path), text).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> (bool, String) {
+        let bin = self.folder.path().join("bin");
+        let output = Command::new("dash")
+            .args(["-c", &self.script, "script"])
+            .args(arguments)
+            .env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()))
+            .env("ROOT", self.folder.path())
+            .output()
+            .unwrap();
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    }
+}
+
+#[test]
+fn a_node_reconfigures_when_what_it_reads_has_changed_and_only_then() {
+    let ctl = "echo \"$@\" >>\"$ROOT/calls\"; [ ! -e \"$ROOT/broken\" ] || { echo 'FATAL: unknown key x'; exit 1; }";
+    let node = Node::new(
+        "linux-package/files/reconfigure.sh",
+        &[("gitlab-ctl", ctl), ("dpkg-query", "cat \"$ROOT/version\"")],
+    );
+    node.write("version", "19.3.1");
+    node.write("etc/gitlab/gitlab.rb", "a");
+    assert!(!node.run(&["done"]).0 && !node.run(&["serving"]).0, "a new node has nothing that could be interrupted");
+    assert!(node.run(&["run"]).0 && node.run(&["done"]).0 && node.run(&["serving"]).0);
+    for (path, text) in [
+        ("etc/gitlab/gitlab.rb", "b"),
+        ("etc/refarch/gitlab-secrets.json", "{}"),
+        ("etc/gitlab/ssl/internal.key", "k"),
+        ("etc/gitlab/trusted-certs/refarch.crt", "c"),
+        ("version", "19.3.2"),
+    ] {
+        node.write(path, text);
+        assert!(!node.run(&["done"]).0, "{path}");
+        assert!(node.run(&["run"]).0 && node.run(&["done"]).0, "{path}");
+    }
+    // What the package itself does to its secrets is none of our business.
+    node.write("etc/gitlab/gitlab-secrets.json", "{\"a\": {}}");
+    assert!(node.run(&["done"]).0);
+    let calls = fs::read_to_string(node.folder.path().join("calls")).unwrap();
+    assert_eq!(calls.lines().count(), 6, "{calls}");
+
+    node.write("etc/gitlab/gitlab.rb", "c");
+    node.write("broken", "");
+    let (good, told) = node.run(&["run"]);
+    assert!(!good && told.contains("FATAL: unknown key x") && told.contains("the whole output: "), "{told}");
+    assert!(!node.run(&["done"]).0, "a failed one is tried again");
+}
+
+#[test]
+fn an_own_script_runs_after_each_reconfigure_and_its_failure_counts() {
+    let node = Node::new("linux-package/files/reconfigure.sh", &[("gitlab-ctl", ":"), ("dpkg-query", ":")]);
+    node.write("etc/gitlab/gitlab.rb", "a");
+    node.write("etc/refarch/own-after", "echo ran >>\"$ROOT/own\"");
+    assert!(node.run(&["run"]).0 && node.run(&["done"]).0);
+    node.write("etc/refarch/own-after", "exit 3");
+    assert!(!node.run(&["done"]).0, "a changed script runs again");
+    let (good, told) = node.run(&["run"]);
+    assert!(!good && told.contains("the own script after it failed"), "{told}");
+    assert_eq!(fs::read_to_string(node.folder.path().join("own")).unwrap(), "ran\n");
+}
+
+#[test]
+fn praefects_database_is_made_once() {
+    let psql = "case $* in *pg_database*) [ ! -e \"$ROOT/made\" ] || echo 1 ;; *'create database'*) touch \"$ROOT/made\" ;; *) cat >>\"$ROOT/sql\" ;; esac";
+    let node = Node::new("praefect-postgres/files/praefect-database.sh", &[("gitlab-psql", psql)]);
+    node.write("etc/refarch/praefect-role.sql", "alter role praefect password 'a';");
+    assert!(!node.run(&["right"]).0);
+    assert!(node.run(&["make"]).0 && node.run(&["right"]).0);
+    node.write("etc/refarch/praefect-role.sql", "alter role praefect password 'b';");
+    assert!(!node.run(&["right"]).0, "a new password is set");
+    assert!(node.run(&["make"]).0 && node.run(&["right"]).0);
+    assert!(fs::read_to_string(node.folder.path().join("sql")).unwrap().ends_with("'b';"));
+}
+
+#[test]
+fn own_files_are_put_as_they_are_listed() {
+    if Command::new("jq").arg("--version").output().is_err() {
+        eprintln!("no jq here: not checked");
+        return;
+    }
+    let node = Node::new("base/files/own-files.sh", &[("chown", ":")]);
+    let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    let path = node.folder.path().join("srv/a/file");
+    let list = serde_json::json!([{"path": path, "mode": "0640", "owner": user.trim(), "content": "one\ntwo"}]);
+    node.write("etc/refarch/own-files.json", &list.to_string());
+    assert!(!node.run(&["right"]).0);
+    let (good, told) = node.run(&["put"]);
+    assert!(good && node.run(&["right"]).0, "{told}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(!node.run(&["right"]).0);
+}
+
 #[test]
 fn secrets_of_the_package_stay_and_ours_win() {
     if Command::new("jq").arg("--version").output().is_err() {

@@ -8,10 +8,11 @@ number=0
 while [ "$number" -lt "$count" ]; do
     field() { jq -r ".[$number].$1" "$list"; }
     path=$(field path) mode=$(field mode) owner=$(field owner)
+    [ "${#mode}" = 4 ] || mode=0$mode
     case $1 in
     right)
         jq -j ".[$number].content" "$list" | cmp -s - "$path" || exit 1
-        [ "$(stat -c '%04a %U' "$path")" = "$(printf '%04d' "$mode") $owner" ] || exit 1
+        [ "$(stat -c '%04a %U' "$path")" = "$mode $owner" ] || exit 1
         ;;
     put)
         mkdir -p "$(dirname "$path")"
