@@ -98,3 +98,59 @@ fn every_node_has_the_secrets_before_it_reconfigures_for_the_first_time() {
     }
     assert_eq!(seen.len(), 1, "all nodes have the same secrets");
 }
+
+/// The plan where every node is there and the command that reconfigures is the one thing to do on it.
+fn reconfiguring(place: &Place, detail: &str, leader: &str) -> refarch::plan::Plan {
+    use refarch::{
+        configure::{ItemResult, Outcome},
+        observe::NodeState,
+    };
+    let stages = place.stages();
+    let result = |id: &str| {
+        let differs = id == "command reconfigure";
+        let outcome = if differs { Outcome::Changed } else { Outcome::Ok };
+        let detail = if differs { detail } else { "" };
+        ItemResult { id: id.to_owned(), outcome, detail: detail.to_owned(), present: None }
+    };
+    let nodes = stages
+        .iter()
+        .map(|(node, stages)| {
+            let results =
+                |stage: &refarch::configure::Stage| stage.resources.iter().map(|item| result(&item.id)).collect();
+            let stages = stages.iter().map(|stage| (stage.role.clone(), results(stage))).collect();
+            let leads = if node == leader { BTreeSet::from(["postgres".to_owned()]) } else { BTreeSet::new() };
+            (node.clone(), NodeState::Seen { stages, leads })
+        })
+        .collect();
+    refarch::plan::apply(&refarch::plan::Input {
+        topology: place.session.topology(),
+        roles: &place.session.catalog().roles,
+        changes: &[],
+        notes: &[],
+        stages: &stages,
+        nodes: &nodes,
+    })
+}
+
+fn needs(plan: &refarch::plan::Plan, step: &str) -> Vec<String> {
+    let step = plan.steps.iter().find(|one| one.id.to_string() == format!("configure/{step}")).unwrap();
+    step.needs.iter().map(|need| need.to_string().replace("configure/", "")).collect()
+}
+
+#[test]
+fn nodes_that_serve_take_turns_and_the_leader_is_last() {
+    let place = Place::new("3k", "");
+    let plan = reconfiguring(&place, "run, with a restart", "demo-postgres-1");
+    assert_eq!(needs(&plan, "demo-postgres-2/postgres"), Vec::<String>::new());
+    assert_eq!(needs(&plan, "demo-postgres-3/postgres"), ["demo-postgres-2/postgres"]);
+    assert_eq!(needs(&plan, "demo-postgres-1/postgres"), ["demo-postgres-3/postgres"]);
+}
+
+#[test]
+fn machines_that_exist_and_serve_nothing_yet_do_not_wait_for_each_other() {
+    // The first Consul server of three would wait for ever for the others.
+    let plan = reconfiguring(&Place::new("3k", ""), "run", "");
+    for node in 1..=3 {
+        assert_eq!(needs(&plan, &format!("demo-consul-{node}/consul")), Vec::<String>::new());
+    }
+}

@@ -11,6 +11,7 @@ alertmanager['enable'] = true
 
 # Where users go
 external_url 'https://git.example.com'
+letsencrypt['enable'] = false
 gitlab_rails['time_zone'] = 'UTC'
 
 # First login: root; only the first migration reads it
@@ -23,7 +24,6 @@ gitlab_rails['nginx']['listen_https'] = false
 gitlab_rails['nginx']['real_ip_header'] = 'X-Forwarded-For'
 gitlab_rails['nginx']['real_ip_recursive'] = 'on'
 gitlab_rails['nginx']['real_ip_trusted_addresses'] = ['198.18.0.1']
-letsencrypt['enable'] = false
 
 # Prometheus
 prometheus['flags'] = {

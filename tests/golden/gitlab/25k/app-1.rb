@@ -19,6 +19,7 @@ consul['monitoring_service_discovery'] = true
 
 # Where users go
 external_url 'https://git.example.com'
+letsencrypt['enable'] = false
 gitlab_rails['time_zone'] = 'UTC'
 
 # Database: through PgBouncer to the leader; reads go to every server
@@ -63,7 +64,6 @@ gitlab_rails['nginx']['listen_https'] = false
 gitlab_rails['nginx']['real_ip_header'] = 'X-Forwarded-For'
 gitlab_rails['nginx']['real_ip_recursive'] = 'on'
 gitlab_rails['nginx']['real_ip_trusted_addresses'] = ['198.18.0.1', '198.18.0.2']
-letsencrypt['enable'] = false
 
 # Figures for Prometheus, which runs elsewhere
 prometheus['enable'] = false

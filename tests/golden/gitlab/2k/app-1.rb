@@ -10,6 +10,7 @@ gitlab_rails['auto_migrate'] = false
 
 # Where users go
 external_url 'https://git.example.com'
+letsencrypt['enable'] = false
 gitlab_rails['time_zone'] = 'UTC'
 
 # Database: the one server
@@ -43,7 +44,6 @@ gitlab_rails['nginx']['listen_https'] = false
 gitlab_rails['nginx']['real_ip_header'] = 'X-Forwarded-For'
 gitlab_rails['nginx']['real_ip_recursive'] = 'on'
 gitlab_rails['nginx']['real_ip_trusted_addresses'] = ['198.18.0.1']
-letsencrypt['enable'] = false
 
 # Figures for Prometheus, which runs elsewhere
 prometheus['enable'] = false

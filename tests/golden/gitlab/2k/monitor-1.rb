@@ -7,7 +7,6 @@ roles(['monitoring_role'])
 gitlab_rails['auto_migrate'] = false
 
 # Prometheus
-external_url 'https://git.example.com'
 nginx['enable'] = false
 prometheus['listen_address'] = '0.0.0.0:9090'
 prometheus['monitor_kubernetes'] = false

@@ -8,6 +8,7 @@ gitlab_rails['auto_migrate'] = false
 
 # Where users go
 external_url 'https://git.example.com'
+letsencrypt['enable'] = false
 gitlab_rails['time_zone'] = 'UTC'
 
 # Database: the one server

@@ -17,6 +17,7 @@ consul['monitoring_service_discovery'] = true
 
 # Where users go
 external_url 'https://git.example.com'
+letsencrypt['enable'] = false
 gitlab_rails['time_zone'] = 'UTC'
 
 # Database: through PgBouncer to the leader; reads go to every server

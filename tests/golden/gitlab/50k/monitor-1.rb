@@ -16,7 +16,6 @@ consul['encryption_key'] = 'cGxhY2Vob2xkZXItY29uc3VsX2dvc3NpcC4uLi4uLi4='
 consul['monitoring_service_discovery'] = true
 
 # Prometheus
-external_url 'https://git.example.com'
 nginx['enable'] = false
 prometheus['listen_address'] = '0.0.0.0:9090'
 prometheus['monitor_kubernetes'] = false
