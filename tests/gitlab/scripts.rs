@@ -40,6 +40,57 @@ fn every_script_is_posix_shell() {
     }
 }
 
+/// Something for every secret.
+struct Anything;
+
+impl refarch::configure::SecretSource for Anything {
+    fn text(&self, name: &str) -> Option<String> {
+        Some(name.to_owned())
+    }
+    fn pair(&self, name: &str, node: &str) -> Option<(String, String)> {
+        Some((name.to_owned(), node.to_owned()))
+    }
+    fn ca_certificate(&self) -> Option<String> {
+        Some("ca".to_owned())
+    }
+}
+
+#[test]
+fn every_check_of_a_path_is_posix_shell_wherever_it_runs() {
+    let stack = super::place::catalog();
+    let mut seen = std::collections::BTreeSet::new();
+    for size in ["1k", "3k", "10k"] {
+        let place = Place::new(size, "");
+        let topology = place.session.topology();
+        let address = |number: usize| std::net::IpAddr::from([10, 0, 0, u8::try_from(number).unwrap()]);
+        let addresses =
+            topology.nodes.iter().enumerate().map(|(number, node)| (node.name.clone(), address(number))).collect();
+        let inputs = refarch::configure::Inputs {
+            catalog: &stack,
+            topology,
+            addresses: &addresses,
+            secrets: &Anything,
+            folder: None,
+        };
+        let renderer = refarch::configure::Renderer::new(inputs).unwrap();
+        for line in &stack.stack.summary_lines {
+            assert!(!renderer.text(&line.value).unwrap().is_empty(), "{size} {}", line.name);
+        }
+        for check in &stack.stack.checks {
+            let Some(role) = check.on.iter().find(|role| topology.has_role(role)) else { continue };
+            if !renderer.holds(check.when.as_deref()).unwrap() {
+                continue;
+            }
+            let node = topology.with_role(role).next().unwrap();
+            let script = renderer.check_script(&node.name, check).unwrap_or_else(|error| panic!("{error}"));
+            let output = Command::new("dash").args(["-n", "-c", &script.text]).output().unwrap();
+            assert!(output.status.success(), "{}: {}", check.name, String::from_utf8_lossy(&output.stderr));
+            seen.insert(check.name.clone());
+        }
+    }
+    assert_eq!(seen.len(), stack.stack.checks.len(), "{seen:?}");
+}
+
 /// Puts a program of the test's into a folder that comes first in PATH.
 fn stand_in(folder: &Path, name: &str, text: &str) {
     let path = folder.join(name);

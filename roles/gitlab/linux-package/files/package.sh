@@ -40,9 +40,9 @@ if [ -n "$have" ] && [ "$ALLOW_UPGRADE" != 1 ]; then
 fi
 
 . /etc/os-release
-case $ID-$VERSION_ID in
+case $ID-${VERSION_ID:-unknown} in
 debian-11 | debian-12 | debian-13 | ubuntu-20.04 | ubuntu-22.04 | ubuntu-24.04) ;;
-*) stop "$ID $VERSION_ID is not supported yet: Debian 11 to 13 and Ubuntu 20.04 to 24.04 are" ;;
+*) stop "$ID ${VERSION_ID:-of unknown version} is not supported yet: Debian 11 to 13 and Ubuntu 20.04 to 24.04 are" ;;
 esac
 
 fetch() { # url file
