@@ -109,6 +109,7 @@ fn package(verb: &str, settings: &str, installed: &str, held: bool) -> (bool, St
     let hold = if held { "echo gitlab-ee" } else { "" };
     stand_in(folder.path(), "apt-mark", &format!("case $1 in showhold) {hold} ;; esac; :"));
     stand_in(folder.path(), "curl", "while [ $# -gt 1 ]; do [ \"$1\" = -o ] && echo key >\"$2\"; shift; done; :");
+    stand_in(folder.path(), "dpkg-deb", "case $3 in Package) echo gitlab-ee ;; *) echo 18.11.3-ee.0 ;; esac");
     stand_in(folder.path(), "gpg", "echo fpr:::::::::BBBB:");
     stand_in(folder.path(), "apt-get", "echo \"apt-get $*\" >&2; exit 1");
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
@@ -143,6 +144,8 @@ fn what_cannot_be_installed_is_told_before_anything_is_touched() {
     if supported {
         let (good, told) = package("install", "", "", false);
         assert!(!good && told.contains("is BBBB, not AAAA"), "another key than the pinned one: {told}");
+        let (good, told) = package("install", "SOURCE=path LOCATION=/etc/hostname VERSION=19.3", "", false);
+        assert!(!good && told.contains("is version 18.11.3-ee.0, not 19.3"), "{told}");
         let (good, told) = package("install", "SOURCE=path LOCATION=/nowhere.deb", "", false);
         assert!(!good && told.contains("there is no /nowhere.deb on this node"), "{told}");
     }

@@ -39,10 +39,13 @@ if [ -n "$have" ] && [ "$ALLOW_UPGRADE" != 1 ]; then
         "Set settings.linux-package.allow_upgrade to true to have the package replaced node by node"
 fi
 
-. /etc/os-release
-case $ID-${VERSION_ID:-unknown} in
+# In shells of their own: that file has a VERSION too.
+system=$(. /etc/os-release && echo "$ID")
+release=$(. /etc/os-release && echo "${VERSION_ID:-unknown}")
+codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+case $system-$release in
 debian-11 | debian-12 | debian-13 | ubuntu-20.04 | ubuntu-22.04 | ubuntu-24.04) ;;
-*) stop "$ID ${VERSION_ID:-of unknown version} is not supported yet: Debian 11 to 13 and Ubuntu 20.04 to 24.04 are" ;;
+*) stop "$system $release is not supported yet: Debian 11 to 13 and Ubuntu 20.04 to 24.04 are" ;;
 esac
 
 fetch() { # url file
@@ -64,7 +67,7 @@ use_repository() { # base address of the repository, key address
     gpg --homedir "$work" --dearmor <"$work/key.asc" >"$work/key.gpg" 2>/dev/null
     install -m 0644 "$work/key.gpg" /usr/share/keyrings/refarch-gitlab.gpg
     rm -rf "$work"
-    echo "deb [signed-by=/usr/share/keyrings/refarch-gitlab.gpg] $1 $VERSION_CODENAME main" >/etc/apt/sources.list.d/refarch-gitlab.list
+    echo "deb [signed-by=/usr/share/keyrings/refarch-gitlab.gpg] $1 $codename main" >/etc/apt/sources.list.d/refarch-gitlab.list
     apt-get update -q -o Dir::Etc::sourcelist=sources.list.d/refarch-gitlab.list -o Dir::Etc::sourceparts=- \
         -o APT::Get::List-Cleanup=0 >/dev/null || stop "the repository $1 does not answer"
 }
@@ -85,8 +88,8 @@ from_repository() {
 }
 
 case $SOURCE in
-repository) use_repository "$vendor/gitlab/$name/$ID/" "$vendor/gitlab/$name/gpgkey" && from_repository ;;
-nightly) use_repository "$vendor/gitlab/nightly-builds/$ID/" "$vendor/gitlab/nightly-builds/gpgkey" && from_repository ;;
+repository) use_repository "$vendor/gitlab/$name/$system/" "$vendor/gitlab/$name/gpgkey" && from_repository ;;
+nightly) use_repository "$vendor/gitlab/nightly-builds/$system/" "$vendor/gitlab/nightly-builds/gpgkey" && from_repository ;;
 mirror) use_repository "$LOCATION" "${LOCATION%/}/gpgkey" && from_repository ;;
 url | path)
     file=$LOCATION
