@@ -252,6 +252,9 @@ fn stage_work(
             .collect();
         return Some(("the node is new".to_owned(), Risk::None, all));
     }
+    if arriving && interrupts_later(stage, state) {
+        return Some(("a stage before it changes what it works with".to_owned(), Risk::Restart, Vec::new()));
+    }
     if arriving {
         return Some((
             "nothing is known about the node yet: all of it is looked at again".to_owned(),
@@ -276,6 +279,17 @@ fn stage_work(
         many => format!("{} of {} things differ", many.len(), results.len()),
     };
     Some((reason, risk, changes))
+}
+
+/// Whether a stage has a command that was done before on a node that serves, and that a stage before it may make
+/// necessary again: what it interrupts is then interrupted.
+fn interrupts_later(stage: &Stage, state: &NodeState) -> bool {
+    let NodeState::Seen { stages, .. } = state else { return false };
+    let commands = stage.resources.iter().filter(|item| matches!(item.want, Want::Command { interrupts: Some(_), .. }));
+    let results = || stages.get(&stage.role).into_iter().flatten();
+    commands
+        .filter_map(|item| results().find(|result| result.id == item.id))
+        .any(|result| result.outcome == Outcome::Ok || result.detail.contains("restart"))
 }
 
 fn item_change(stage: &Stage, result: &ItemResult) -> ItemChange {

@@ -99,15 +99,15 @@ fn every_node_has_the_secrets_before_it_reconfigures_for_the_first_time() {
     assert_eq!(seen.len(), 1, "all nodes have the same secrets");
 }
 
-/// The plan where every node is there and the command that reconfigures is the one thing to do on it.
-fn reconfiguring(place: &Place, detail: &str, leader: &str) -> refarch::plan::Plan {
+/// The plan where every node is there and one thing differs on each.
+fn differing(place: &Place, what: &str, detail: &str, leader: &str) -> refarch::plan::Plan {
     use refarch::{
         configure::{ItemResult, Outcome},
         observe::NodeState,
     };
     let stages = place.stages();
     let result = |id: &str| {
-        let differs = id == "command reconfigure";
+        let differs = id == what;
         let outcome = if differs { Outcome::Changed } else { Outcome::Ok };
         let detail = if differs { detail } else { "" };
         ItemResult { id: id.to_owned(), outcome, detail: detail.to_owned(), present: None }
@@ -140,7 +140,7 @@ fn needs(plan: &refarch::plan::Plan, step: &str) -> Vec<String> {
 #[test]
 fn nodes_that_serve_take_turns_and_the_leader_is_last() {
     let place = Place::new("3k", "");
-    let plan = reconfiguring(&place, "run, with a restart", "demo-postgres-1");
+    let plan = differing(&place, "command reconfigure", "run, with a restart", "demo-postgres-1");
     assert_eq!(needs(&plan, "demo-postgres-2/postgres"), Vec::<String>::new());
     assert_eq!(needs(&plan, "demo-postgres-3/postgres"), ["demo-postgres-2/postgres"]);
     assert_eq!(needs(&plan, "demo-postgres-1/postgres"), ["demo-postgres-3/postgres"]);
@@ -149,8 +149,22 @@ fn nodes_that_serve_take_turns_and_the_leader_is_last() {
 #[test]
 fn machines_that_exist_and_serve_nothing_yet_do_not_wait_for_each_other() {
     // The first Consul server of three would wait for ever for the others.
-    let plan = reconfiguring(&Place::new("3k", ""), "run", "");
+    let plan = differing(&Place::new("3k", ""), "command reconfigure", "run", "");
     for node in 1..=3 {
         assert_eq!(needs(&plan, &format!("demo-consul-{node}/consul")), Vec::<String>::new());
     }
+}
+
+#[test]
+fn a_new_configuration_reaches_nodes_that_serve_one_after_the_other() {
+    // The file differs in a stage before the one that reconfigures, whose own look finds nothing to do yet.
+    let place = Place::new("3k", "");
+    let plan = differing(&place, "file /etc/gitlab/gitlab.rb", "content", "demo-postgres-2");
+    let own = |node: &str| format!("{node}/linux-package");
+    assert_eq!(needs(&plan, "demo-consul-1/consul"), [own("demo-consul-1")]);
+    assert_eq!(needs(&plan, "demo-consul-2/consul"), [own("demo-consul-2"), "demo-consul-1/consul".to_owned()]);
+    assert_eq!(
+        needs(&plan, "demo-postgres-2/postgres"),
+        [own("demo-postgres-2"), "demo-postgres-3/postgres".to_owned()]
+    );
 }
