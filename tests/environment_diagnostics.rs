@@ -28,7 +28,7 @@ fn stacks(stack: Stack) -> Result<StackFacts, String> {
     let roles: BTreeMap<String, Role> = serde_saphyr::from_str(&text).unwrap();
     let reason = "git's own daemon has no cluster".to_owned();
     let omits = ["praefect", "praefect-postgres"].map(|role| (role.to_owned(), reason.clone()));
-    Ok(StackFacts { roles, base: Some("base".to_owned()), omits: BTreeMap::from(omits) })
+    Ok(StackFacts { roles, base: Some("base".to_owned()), omits: BTreeMap::from(omits), ..StackFacts::default() })
 }
 
 fn load_with(file: &Path, sets: &[&str], variables: &[(&str, &str)]) -> Result<Loaded, Faults> {

@@ -150,6 +150,26 @@ impl Found<'_> {
     fn stack(&mut self) {
         let catalog = self.catalog;
         self.unknown_role("stack.yaml", "base", &catalog.stack.base);
+        if let Some(product) = &catalog.stack.product {
+            if catalog.product_settings().is_none() {
+                let message = format!("`{}` is no list of the product's settings", product.settings);
+                self.report("stack.yaml", &product.settings, message);
+            }
+            let setting = product.version.split_once('.');
+            if !setting.is_some_and(|(role, name)| {
+                catalog.roles.get(role).is_some_and(|role| role.settings.contains_key(name))
+            }) {
+                let message = format!("`{}` is no setting of a role", product.version);
+                self.report("stack.yaml", &product.version, message);
+            }
+        }
+        for (role, setting) in &catalog.stack.stand_ins {
+            self.unknown_role("stack.yaml", "stand_ins", role);
+            let found = setting.split_once('.').and_then(|(role, name)| catalog.roles.get(role)?.settings.get(name));
+            if found.is_none() {
+                self.report("stack.yaml", setting, format!("`{setting}` is no setting of a role"));
+            }
+        }
         for (service, ports) in &catalog.stack.services {
             for target in ports {
                 let known = target

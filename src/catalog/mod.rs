@@ -2,14 +2,17 @@
 
 mod consistency;
 pub mod embedded;
+pub mod product_settings;
 pub mod reference;
 pub mod role;
 pub mod roles;
 pub mod stack;
+pub mod version;
 
+pub use product_settings::{Complaint, ProductSettings};
 pub use role::{
     Check, CommandSpec, CountRule, DirectorySpec, FileSpec, LinkSpec, Phase, PortSpec, ProbeSpec, Protocol, Reach,
-    Role, Rolling, SecretSpec, ServiceSpec, SettingSpec, StatusSpec,
+    Role, Rolling, SecretSpec, ServiceSpec, SettingCheck, SettingSpec, SshKeyKind, StatusSpec,
 };
 pub use roles::{CHECKS, Catalog, CatalogError, StackCatalog};
-pub use stack::{PathCheck, StackSpec, SummaryLine};
+pub use stack::{PathCheck, Product, StackSpec, SummaryLine};

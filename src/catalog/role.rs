@@ -75,6 +75,22 @@ pub struct Role {
     pub leader: Option<String>,
 }
 
+impl Role {
+    /// Whether the role does anything on some node, rather than only bring others along.
+    #[must_use]
+    pub fn has_resources(&self) -> bool {
+        let Self { packages, directories, files, links, absent, commands, services, ready, .. } = self;
+        !(packages.is_empty()
+            && directories.is_empty()
+            && files.is_empty()
+            && links.is_empty()
+            && absent.is_empty()
+            && commands.is_empty()
+            && services.is_empty()
+            && ready.is_empty())
+    }
+}
+
 /// Which node counts a role accepts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -176,6 +192,10 @@ pub struct CommandSpec {
     pub run: String,
     /// POSIX shell; a template. Success means that there is nothing to do.
     pub unless: String,
+    /// POSIX shell; a template. Success means that something serves already which the command interrupts: then it
+    /// counts as a restart, and nodes take turns as `rolling` says.
+    #[serde(default)]
+    pub interrupts: Option<String>,
     /// Before the role's services are started, or after its `ready` probes hold.
     #[serde(default)]
     pub phase: Phase,
@@ -347,6 +367,24 @@ pub enum SecretSpec {
         /// Bytes.
         bytes: usize,
     },
+    /// RSA key as PEM (PKCS#1).
+    RsaKey {
+        /// Length of the modulus.
+        bits: u16,
+    },
+    /// RSA key and a certificate that it signed itself, ten years good, one PEM after the other. The filter `pem` takes
+    /// them apart.
+    SelfSigned {
+        /// Common name.
+        common_name: String,
+        /// Length of the modulus.
+        bits: u16,
+    },
+    /// Host key of an SSH server, as sshd reads it.
+    SshKey {
+        /// Kind.
+        kind: SshKeyKind,
+    },
     /// The environment's own certificate authority. `secret('x')` is the certificate and the key, each in PEM:
     /// `secrets.x.certificate`, `secrets.x.key`.
     Authority {
@@ -360,6 +398,18 @@ pub enum SecretSpec {
         /// DNS names and addresses; the first is the common name.
         names: Vec<String>,
     },
+}
+
+/// Kind of an SSH key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SshKeyKind {
+    /// Ed25519.
+    Ed25519,
+    /// NIST P-256.
+    Ecdsa,
+    /// RSA, 3072 bits.
+    Rsa,
 }
 
 /// A setting that an environment file may give a role.
@@ -379,6 +429,52 @@ pub struct SettingSpec {
     /// The values allowed.
     #[serde(default)]
     pub one_of: Vec<serde_json::Value>,
+    /// What else its value must be.
+    #[serde(default)]
+    pub check: Option<SettingCheck>,
+    /// Keys of a setting that is a map with a fixed set of them. Where the environment file gives some, the others have
+    /// their defaults; where it gives none, the map is empty.
+    #[serde(default)]
+    pub fields: BTreeMap<String, SettingSpec>,
+}
+
+/// What a value must be beyond its type. An empty text is always good, but for `required`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SettingCheck {
+    /// A file, by its path from the environment file's folder. Templates read it with `own_file`.
+    File,
+    /// A certificate in such a file: for the environment's domain, not expired, matching the key in the setting
+    /// `key_file` beside it.
+    Certificate,
+    /// A file whose first line may stand in a URL: letters, digits and `-._~`.
+    UrlPasswordFile,
+    /// Not empty.
+    Required,
+    /// A product version, or `newest`.
+    Version,
+    /// A map by name of a node group.
+    NodeGroups,
+    /// A map by role, node group, node or `all` to lines of the product's configuration, held against the stack's
+    /// `product_settings`.
+    ProductSettings,
+}
+
+impl SettingSpec {
+    /// The value that templates see: what the environment file says, completed by the defaults of `fields`.
+    #[must_use]
+    pub fn complete(&self, value: &serde_json::Value) -> serde_json::Value {
+        match value {
+            serde_json::Value::Object(own) if !self.fields.is_empty() && !own.is_empty() => {
+                let complete = self.fields.iter().map(|(name, spec)| {
+                    let value = own.get(name).map_or_else(|| spec.default.clone(), |value| spec.complete(value));
+                    (name.clone(), value)
+                });
+                complete.collect::<serde_json::Map<_, _>>().into()
+            }
+            value => value.clone(),
+        }
+    }
 }
 
 /// A fact shown by `status`.

@@ -10,7 +10,7 @@ use std::{
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::{Role, StackSpec, consistency, embedded};
+use super::{ProductSettings, Role, StackSpec, consistency, embedded};
 use crate::diagnostic::{Diagnostic, Place};
 
 /// Folder of a stack that holds the scripts of its whole-path checks.
@@ -124,6 +124,13 @@ impl StackCatalog {
     pub fn packages(&self) -> Vec<String> {
         let all: BTreeSet<&String> = self.roles.values().flat_map(|role| &role.packages).collect();
         all.into_iter().cloned().collect()
+    }
+
+    /// The settings that versions of the stack's product know; none where it has no product.
+    #[must_use]
+    pub fn product_settings(&self) -> Option<ProductSettings> {
+        let text = self.text(&self.stack.product.as_ref()?.settings)?;
+        serde_json::from_str(text).ok()
     }
 
     /// Text of a template of a role, and its path below the stack's folder. A path that begins with `/` counts

@@ -15,15 +15,33 @@ pub struct StackSpec {
     /// Roles of the reference architectures that this stack leaves out, each with the reason.
     #[serde(default)]
     pub omits: BTreeMap<String, String>,
+    /// Role -> setting (`role.setting`) that names something of the user's own in its place, when it is not empty.
+    #[serde(default)]
+    pub stand_ins: BTreeMap<String, String>,
     /// What an application reaches under a fixed name: the first port (`role.port`) that the environment has.
     #[serde(default)]
     pub services: BTreeMap<String, Vec<String>>,
     /// Whole-path checks of `verify`.
     #[serde(default)]
     pub checks: Vec<PathCheck>,
+    /// The product that the stack configures, where it has versions to choose from.
+    #[serde(default)]
+    pub product: Option<Product>,
     /// Ready-to-show facts at the end of `apply`: a name and a template.
     #[serde(default)]
     pub summary_lines: Vec<SummaryLine>,
+}
+
+/// A product with versions.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Product {
+    /// Setting that holds the version: `role.setting`.
+    pub version: String,
+    /// Major versions that the stack can configure, oldest first, each with its last minor version where that is known.
+    pub majors: BTreeMap<u32, Option<u32>>,
+    /// File of the stack (JSON) that lists the settings which its versions know.
+    pub settings: String,
 }
 
 /// A check of a whole path, run on a node of the environment.

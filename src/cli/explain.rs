@@ -34,7 +34,7 @@ pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         return Ok(exit::DONE);
     }
     let catalog = session.catalog();
-    let facts = StackFacts::new(&catalog.stack, catalog.roles.clone());
+    let facts = StackFacts::new(catalog);
     match environment::explain(&args.subject, Some(session.loaded()), Some(&facts)) {
         Ok(explanation) if output.json() => output.document(&explanation)?,
         Ok(explanation) => output.print(&explanation.to_string())?,

@@ -103,8 +103,9 @@ impl Compiler<'_> {
             files: self.list(&role.files, |spec| (spec.when.as_ref(), vec![&spec.path]))?,
             links: self.list(&role.links, |spec| (spec.when.as_ref(), vec![&spec.path, &spec.target]))?,
             absent: self.list(&role.absent, |path| (None, vec![path]))?,
-            commands: self
-                .list(&role.commands, |spec: &CommandSpec| (spec.when.as_ref(), vec![&spec.run, &spec.unless]))?,
+            commands: self.list(&role.commands, |spec: &CommandSpec| {
+                (spec.when.as_ref(), [&spec.run, &spec.unless].into_iter().chain(&spec.interrupts).collect())
+            })?,
             services: self.list(&role.services, |spec| {
                 (spec.when.as_ref(), [&spec.name].into_iter().chain(&spec.validate).collect())
             })?,

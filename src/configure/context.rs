@@ -22,6 +22,8 @@ pub(super) struct Context {
     pub(super) node: Option<u32>,
     pub(super) role: Option<String>,
     pub(super) secrets: Option<Value>,
+    /// Raised when a template reads a file of the user's: it may hold a secret.
+    pub(super) taken: Option<Arc<AtomicBool>>,
 }
 
 impl Object for Context {
@@ -47,6 +49,18 @@ impl Object for Context {
             "service" => {
                 let (facts, node) = (Arc::clone(facts), self.node?);
                 Some(Value::from_function(move |name: &str| facts.service(node, name)))
+            }
+            "own_file" => {
+                let (facts, taken) = (Arc::clone(facts), self.taken.clone());
+                Some(Value::from_function(move |path: &str| {
+                    if let Some(taken) = &taken {
+                        taken.store(true, Ordering::Relaxed);
+                    }
+                    let Some(folder) = &facts.folder else { return Ok(format!("placeholder-{path}")) };
+                    std::fs::read_to_string(folder.join(path)).map_err(|error| {
+                        Error::new(ErrorKind::InvalidOperation, format!("cannot read `{path}`: {error}"))
+                    })
+                }))
             }
             _ => None,
         }

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     net::IpAddr,
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -32,6 +33,7 @@ pub(super) struct Facts {
     pub(super) ca_certificate: Option<String>,
     pub(super) has: Value,
     pub(super) port: Value,
+    pub(super) folder: Option<PathBuf>,
     settings: HashMap<String, Value>,
     known: Vec<NodeFacts>,
     index: HashMap<String, u32>,
@@ -109,6 +111,7 @@ impl Facts {
             ca_certificate: inputs.secrets.ca_certificate(),
             has: has_function(&members),
             port: port_function(inputs),
+            folder: inputs.folder.map(std::path::Path::to_owned),
             settings,
             outgoing: vec![Vec::new(); known.len()],
             incoming: vec![Vec::new(); known.len()],

@@ -15,6 +15,8 @@ pub struct Inputs<'a> {
     pub addresses: &'a BTreeMap<String, IpAddr>,
     /// Secrets by name.
     pub secrets: &'a dyn SecretSource,
+    /// Folder of the environment file, from which the user's own files are read; none where stand-ins shall do.
+    pub folder: Option<&'a std::path::Path>,
 }
 
 /// Hands out the values of secrets.

@@ -5,6 +5,7 @@ mod context;
 pub mod diff;
 mod facts;
 pub mod inputs;
+mod literals;
 mod names;
 pub mod program;
 #[cfg(test)]

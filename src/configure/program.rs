@@ -176,8 +176,9 @@ impl<'a> Compiler<'a> {
                 let fact = self.fact(path);
                 self.words("absent", [&number.to_string(), &fact, path]);
             }
-            Want::Command { run, unless, deadline, .. } => {
-                self.words("guarded", [&number.to_string(), &deadline.to_string(), unless, run]);
+            Want::Command { run, unless, interrupts, deadline, .. } => {
+                let interrupts = interrupts.clone().unwrap_or_default();
+                self.words("guarded", [&number.to_string(), &deadline.to_string(), unless, run, &interrupts]);
             }
             Want::Service { name, restart_on, reload_on, validate, stamp } => {
                 self.ask_units();

@@ -47,6 +47,10 @@ packages() { # number, names
         say "$i" ok ''
         return
     fi
+    if ! command -v dpkg-query >/dev/null; then
+        fail "$i" "this machine has no dpkg: refarch configures Debian 11 to 13 and Ubuntu 20.04 to 24.04, not yet RHEL or Amazon Linux"
+        return
+    fi
     if [ "$M" = apply ]; then
         doing "$i" "installing$miss"
         if [ ! -e "$P" ] || grep -qs 'made by refarch' "$P"; then
@@ -203,9 +207,13 @@ absent() { # number, fact, path
     say "$1" changed remove
 }
 
-guarded() { # number, seconds, guard, text
+guarded() { # number, seconds, guard, text, whether it interrupts something
     if bounded 30 "$3" >/dev/null 2>&1; then
         say "$1" ok ''
+        return
+    fi
+    if [ "$M" = check ] && [ -n "$5" ] && bounded 30 "$5" >/dev/null 2>&1; then
+        say "$1" changed 'run, with a restart'
         return
     fi
     if [ "$M" = apply ]; then

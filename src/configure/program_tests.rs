@@ -167,7 +167,7 @@ impl Rig {
 }
 
 fn command(name: &str, run: String, unless: String) -> Item {
-    let want = Want::Command { name: name.to_owned(), run, unless, deadline: 5 };
+    let want = Want::Command { name: name.to_owned(), run, unless, interrupts: None, deadline: 5 };
     Item { id: format!("command {name}"), want }
 }
 
@@ -406,6 +406,21 @@ async fn a_command_runs_only_when_its_guard_fails_and_not_for_ever() {
         *deadline = 1;
     }
     assert_eq!(rig.run(Mode::Apply, &[slow]).await.of("command slow").1, "not done within 1 s");
+}
+
+#[tokio::test]
+async fn a_command_that_would_interrupt_what_serves_says_so() {
+    let rig = Rig::new();
+    let item = |serves: &str| {
+        let mut item = command("new settings", "true".to_owned(), "false".to_owned());
+        if let Want::Command { interrupts, .. } = &mut item.want {
+            *interrupts = Some(serves.to_owned());
+        }
+        item
+    };
+    assert_eq!(rig.run(Mode::Check, &[item("true")]).await.of("command new settings").1, "run, with a restart");
+    assert_eq!(rig.run(Mode::Check, &[item("false")]).await.of("command new settings").1, "run");
+    assert_eq!(rig.run(Mode::Apply, &[item("true")]).await.of("command new settings").1, "run");
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ impl<'a> Renderer<'a> {
         let declared = roles.iter().filter_map(|role| catalog.roles.get(role)).flat_map(|role| &role.secrets);
         let secrets = Secrets::fetch(self.inputs.secrets, node, declared);
         let taken = secrets.taken();
-        let context = self.context(node, None, Some(Value::from_object(secrets)))?;
+        let context = self.context(node, None, Some((Value::from_object(secrets), Arc::clone(&taken))))?;
         let path = format!("{}/{}", crate::catalog::CHECKS, check.script);
         let place = Place { file: catalog.place(&path), line: 1 };
         let text = self.fill(&path, &place, node, &context)?;
@@ -142,7 +142,7 @@ impl<'a> Renderer<'a> {
     /// # Errors
     /// When the text is no template or uses names that belong to a node.
     pub fn text(&self, text: &str) -> Result<String, RenderError> {
-        let context = Context { facts: Arc::clone(&self.facts), node: None, role: None, secrets: None };
+        let context = Context { facts: Arc::clone(&self.facts), node: None, role: None, secrets: None, taken: None };
         self.compiled.templates.render_named_str("text", text, Value::from_object(context)).map_err(|error| {
             RenderError::Template {
                 file: self.inputs.catalog.place("stack.yaml"),
@@ -170,10 +170,16 @@ impl<'a> Renderer<'a> {
         Ok(&topology.nodes[number as usize].roles)
     }
 
-    fn context(&self, node: &str, role: Option<&str>, secrets: Option<Value>) -> Result<Value, RenderError> {
+    fn context(
+        &self,
+        node: &str,
+        role: Option<&str>,
+        secrets: Option<(Value, Arc<AtomicBool>)>,
+    ) -> Result<Value, RenderError> {
         let number = self.facts.number(node).ok_or_else(|| RenderError::UnknownNode(node.to_owned()))?;
         let role = role.map(str::to_owned);
-        Ok(Value::from_object(Context { facts: Arc::clone(&self.facts), node: Some(number), role, secrets }))
+        let (secrets, taken) = secrets.unzip();
+        Ok(Value::from_object(Context { facts: Arc::clone(&self.facts), node: Some(number), role, secrets, taken }))
     }
 
     fn role<'b>(&'b self, node: &'b str, name: &'b str) -> Result<RoleOnNode<'b>, RenderError> {
@@ -182,7 +188,7 @@ impl<'a> Renderer<'a> {
         let compiled = self.compiled.roles.get(name).ok_or_else(unknown)?;
         let secrets = Secrets::fetch(self.inputs.secrets, node, role.secrets.iter());
         let taken = secrets.taken();
-        let context = self.context(node, Some(name), Some(Value::from_object(secrets)))?;
+        let context = self.context(node, Some(name), Some((Value::from_object(secrets), Arc::clone(&taken))))?;
         Ok(RoleOnNode { renderer: self, node, name, role, compiled, context, taken })
     }
 
@@ -286,8 +292,10 @@ impl RoleOnNode<'_> {
             if spec.phase == phase && self.wanted(texts)? {
                 let run = self.shown(&texts.texts[0], "a command")?;
                 let unless = self.shown(&texts.texts[1], "the guard of a command")?;
+                let interrupts =
+                    texts.texts.get(2).map(|text| self.shown(text, "a question of a command")).transpose()?;
                 let (name, deadline) = (spec.name.clone(), spec.deadline);
-                add(format!("command {name}"), Want::Command { name, run, unless, deadline });
+                add(format!("command {name}"), Want::Command { name, run, unless, interrupts, deadline });
             }
         }
         Ok(())

@@ -78,6 +78,8 @@ pub enum Want {
         run: String,
         /// Guard: success means done already.
         unless: String,
+        /// Success means that something serves which the command interrupts.
+        interrupts: Option<String>,
         /// Seconds.
         deadline: u32,
     },

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig};
 use sha2::{Digest, Sha256};
 
-use crate::remote::shell::quote;
+use super::literals;
+use crate::{catalog::version, remote::shell::quote};
 
 /// An environment without templates: strict about undefined names, without escaping.
 pub(super) fn environment() -> Environment<'static> {
@@ -27,6 +28,17 @@ pub(super) fn environment() -> Environment<'static> {
         serde_json::to_string(&value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
     });
     environment.add_filter("quote_sh", |text: Cow<'_, str>| quote(&text));
+    environment.add_filter("ruby", |value: Value| {
+        let value =
+            serde_json::to_value(&value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
+        Ok::<_, Error>(literals::ruby(&value))
+    });
+    environment.add_filter("pg_md5", |password: &str, user: &str| literals::md5(&format!("{password}{user}")));
+    environment.add_filter("pem", literals::pem);
+    environment.add_filter("at_least", version::at_least);
+    environment.add_function("fail", |message: &str| -> Result<Value, Error> {
+        Err(Error::new(ErrorKind::InvalidOperation, message.to_owned()))
+    });
     environment
 }
 

@@ -86,13 +86,15 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Faults> {
         Ok((environment, missing)) => {
             let facts = (request.stacks)(environment.stack);
             let folder = request.file.parent().unwrap_or(Path::new("")).to_owned();
-            let exists = move |name: &str| folder.join(name).is_file();
+            let exists = |name: &str| folder.join(name).is_file();
+            let read = |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string());
             let context = Context {
                 environment: &environment,
                 reference: reference.as_ref(),
                 stack: facts.as_ref().map_err(String::as_str),
                 providers: request.providers,
                 exists: &exists,
+                read: &read,
                 provenance: &provenance,
                 unknown: &dropped.union(&missing).cloned().collect(),
             };

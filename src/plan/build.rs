@@ -72,7 +72,11 @@ pub fn apply(input: &Input<'_>) -> Plan {
             before = Some(wait.id.clone());
             steps.push(wait);
         }
-        for stage in stages {
+        // A role that leaves its work to another node has nothing to do here.
+        let idle = |stage: &&Stage| {
+            stage.resources.is_empty() && input.roles.get(&stage.role).is_some_and(Role::has_resources)
+        };
+        for stage in stages.iter().filter(|stage| !idle(stage)) {
             let Some((reason, risk, changes)) = stage_work(stage, state, created, before.is_some()) else { continue };
             let id = StepId::from(format!("configure/{}/{}", node.name, stage.role));
             steps.push(Step {
@@ -248,6 +252,9 @@ fn stage_work(
             .collect();
         return Some(("the node is new".to_owned(), Risk::None, all));
     }
+    if arriving && interrupts_later(stage, state) {
+        return Some(("a stage before it changes what it works with".to_owned(), Risk::Restart, Vec::new()));
+    }
     if arriving {
         return Some((
             "nothing is known about the node yet: all of it is looked at again".to_owned(),
@@ -263,13 +270,26 @@ fn stage_work(
     }
     let changes: Vec<ItemChange> = differing.iter().map(|result| item_change(stage, result)).collect();
     // A service that does not run has nobody to be kept from: only one that does is restarted a few nodes at a time.
-    let restarts = |result: &&ItemResult| result.id.starts_with("service ") && result.detail.contains("restart");
+    let restarts = |result: &&ItemResult| {
+        (result.id.starts_with("service ") || result.id.starts_with("command ")) && result.detail.contains("restart")
+    };
     let risk = if differing.iter().any(restarts) { Risk::Restart } else { Risk::None };
     let reason = match differing.as_slice() {
         [one] => format!("{}: {}", one.id, one.detail),
         many => format!("{} of {} things differ", many.len(), results.len()),
     };
     Some((reason, risk, changes))
+}
+
+/// Whether a stage has a command that was done before on a node that serves, and that a stage before it may make
+/// necessary again: what it interrupts is then interrupted.
+fn interrupts_later(stage: &Stage, state: &NodeState) -> bool {
+    let NodeState::Seen { stages, .. } = state else { return false };
+    let commands = stage.resources.iter().filter(|item| matches!(item.want, Want::Command { interrupts: Some(_), .. }));
+    let results = || stages.get(&stage.role).into_iter().flatten();
+    commands
+        .filter_map(|item| results().find(|result| result.id == item.id))
+        .any(|result| result.outcome == Outcome::Ok || result.detail.contains("restart"))
 }
 
 fn item_change(stage: &Stage, result: &ItemResult) -> ItemChange {

@@ -66,7 +66,7 @@ fn distinguished(common_name: &str) -> DistinguishedName {
 }
 
 /// Valid from yesterday, because clocks of nodes may be behind, to the day `days` after today.
-fn validity(params: &mut CertificateParams, now: Timestamp, days: i64) -> Timestamp {
+pub(super) fn validity(params: &mut CertificateParams, now: Timestamp, days: i64) -> Timestamp {
     let today = now.to_zoned_datetime(TimeZone::UTC).date();
     let from = today.saturating_sub(1.day());
     let to = today.saturating_add(days.days());

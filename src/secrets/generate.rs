@@ -4,18 +4,23 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::{TryRngCore, rngs::OsRng};
 use zeroize::Zeroizing;
 
-use super::{Secret, SecretsError};
+use jiff::Timestamp;
+
+use super::{Secret, SecretsError, keys};
 use crate::catalog::SecretSpec;
 
 /// No characters that a shell, a URL or a configuration file treats in its own way.
 const LETTERS_AND_DIGITS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /// A new text for a specification that asks for one; none for certificates.
-pub(super) fn text(spec: &SecretSpec) -> Result<Option<Secret>, SecretsError> {
+pub(super) fn text(spec: &SecretSpec, now: Timestamp) -> Result<Option<Secret>, SecretsError> {
     Ok(match spec {
         SecretSpec::Password { length } => Some(password(*length)?),
         SecretSpec::Base64 { bytes } => Some(Secret::new(STANDARD.encode(random(*bytes)?))),
         SecretSpec::Hex { bytes } => Some(Secret::new(hex(&random(*bytes)?))),
+        SecretSpec::RsaKey { bits } => Some(keys::rsa(*bits)?),
+        SecretSpec::SelfSigned { common_name, bits } => Some(keys::self_signed(common_name, *bits, now)?),
+        SecretSpec::SshKey { kind } => Some(keys::ssh(*kind)?),
         SecretSpec::Authority { .. } | SecretSpec::Certificate { .. } => None,
     })
 }
@@ -28,8 +33,14 @@ pub(super) fn placeholder(name: &str, spec: &SecretSpec) -> Secret {
     Secret::new(match spec {
         SecretSpec::Base64 { bytes } => STANDARD.encode(padded(*bytes)),
         SecretSpec::Hex { bytes } => hex(&padded(*bytes)),
+        SecretSpec::RsaKey { .. } | SecretSpec::SshKey { .. } => block("RSA PRIVATE KEY", &stand_in),
+        SecretSpec::SelfSigned { .. } => block("RSA PRIVATE KEY", &stand_in) + &block("CERTIFICATE", &stand_in),
         _ => stand_in,
     })
+}
+
+fn block(kind: &str, text: &str) -> String {
+    format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----\n")
 }
 
 fn random(bytes: usize) -> Result<Zeroizing<Vec<u8>>, SecretsError> {

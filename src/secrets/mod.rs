@@ -3,6 +3,7 @@
 mod certificate;
 mod generate;
 mod identity;
+mod keys;
 mod redact;
 mod secret;
 mod store;

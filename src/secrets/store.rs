@@ -385,7 +385,7 @@ impl SecretStore {
             let Issued { certificate, key, expires } = issued;
             return Ok(Value::Authority { common_name: common_name.clone(), certificate, key, expires });
         }
-        let text = if placeholder { None } else { generate::text(spec)? };
+        let text = if placeholder { None } else { generate::text(spec, self.clock.now())? };
         Ok(Value::Text { text: text.unwrap_or_else(|| generate::placeholder(name, spec)) })
     }
 

@@ -107,7 +107,7 @@ pub fn load(request: &Request) -> Result<Loaded, Error> {
     let roles = request.roles.clone();
     let stacks = move |stack: Stack| {
         Catalog::load(stack.name(), roles.as_deref())
-            .map(|catalog| StackFacts::new(&catalog.stack, catalog.roles))
+            .map(|catalog| StackFacts::new(&catalog))
             .map_err(|error| error.to_string())
     };
     let providers: Vec<ProviderKind> = environment::compiled_providers();

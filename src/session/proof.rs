@@ -57,7 +57,7 @@ impl Session {
         let addresses = self.addresses(&reach.hosts);
         let store = self.secrets(&addresses, Fill::Placeholders)?;
         let vault = Vault(&store);
-        let renderer = self.renderer(&addresses, &vault)?;
+        let renderer = self.renderer(&addresses, &vault, true)?;
         let mut questions = BTreeMap::new();
         for node in &self.topology.nodes {
             questions.insert(node.name.as_str(), renderer.questions(&node.name)?);
@@ -108,7 +108,7 @@ impl Session {
         let addresses = self.addresses(&reach.hosts);
         let store = self.stored_secrets()?;
         let vault = Vault(&store);
-        let renderer = self.renderer(&addresses, &vault)?;
+        let renderer = self.renderer(&addresses, &vault, true)?;
         let mut runs = Vec::new();
         for check in &self.catalog.stack.checks {
             if !renderer.holds(check.when.as_deref())? {
@@ -141,7 +141,7 @@ impl Session {
         let addresses = self.addresses(&reach.hosts);
         let store = self.secrets(&addresses, Fill::OnlyPlaceholders)?;
         let vault = Vault(&store);
-        let renderer = self.renderer(&addresses, &vault)?;
+        let renderer = self.renderer(&addresses, &vault, true)?;
         let lines = &self.catalog.stack.summary_lines;
         lines.iter().map(|line| Ok((line.name.clone(), renderer.text(&line.value)?))).collect()
     }

@@ -49,7 +49,7 @@ impl Session {
         };
         let nobody = SecretStore::offline();
         let nobody = Vault(&nobody);
-        let names = self.renderer(addresses, &nobody)?;
+        let names = self.renderer(addresses, &nobody, false)?;
         let mut specs: BTreeMap<String, SecretSpec> = BTreeMap::new();
         let mut certificates = Vec::new();
         for node in &self.topology.nodes {
@@ -84,8 +84,17 @@ impl Session {
         addresses: &Addresses,
         store: &SecretStore,
     ) -> Result<BTreeMap<String, Vec<Stage>>, Error> {
+        self.rendered(addresses, store, true)
+    }
+
+    fn rendered(
+        &self,
+        addresses: &Addresses,
+        store: &SecretStore,
+        own_files: bool,
+    ) -> Result<BTreeMap<String, Vec<Stage>>, Error> {
         let vault = Vault(store);
-        let renderer = self.renderer(addresses, &vault)?;
+        let renderer = self.renderer(addresses, &vault, own_files)?;
         self.topology.nodes.iter().map(|node| Ok((node.name.clone(), renderer.stages(&node.name)?))).collect()
     }
 
@@ -96,16 +105,18 @@ impl Session {
     pub fn preview(&self) -> Result<BTreeMap<String, Vec<Stage>>, Error> {
         let addresses = self.addresses(&BTreeMap::new());
         let store = self.secrets(&addresses, Fill::OnlyPlaceholders)?;
-        self.stages(&addresses, &store)
+        self.rendered(&addresses, &store, false)
     }
 
-    /// Renders roles with these addresses and secrets.
+    /// Renders roles with these addresses and secrets, and with the user's own files or stand-ins for them.
     pub(super) fn renderer<'a>(
         &'a self,
         addresses: &'a Addresses,
         secrets: &'a Vault<'a>,
+        own_files: bool,
     ) -> Result<Renderer<'a>, Error> {
-        let inputs = Inputs { catalog: &self.catalog, topology: &self.topology, addresses, secrets };
+        let folder = own_files.then(|| self.file().parent().unwrap_or_else(|| std::path::Path::new("")));
+        let inputs = Inputs { catalog: &self.catalog, topology: &self.topology, addresses, secrets, folder };
         Ok(Renderer::new(inputs)?)
     }
 }

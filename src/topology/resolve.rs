@@ -265,7 +265,10 @@ fn settings(input: &Input<'_>, nodes: &[Node]) -> BTreeMap<String, BTreeMap<Stri
             let mut values: BTreeMap<String, Value> =
                 input.roles[role].settings.iter().map(|(name, spec)| (name.clone(), spec.default.clone())).collect();
             if let Some(own) = input.environment.settings.get(role) {
-                values.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
+                values.extend(own.iter().map(|(name, value)| {
+                    let spec = input.roles[role].settings.get(name);
+                    (name.clone(), spec.map_or_else(|| value.clone(), |spec| spec.complete(value)))
+                }));
             }
             (role.clone(), values)
         })

@@ -1,5 +1,6 @@
 //! What must hold between the values of an environment. Pure: no file is read, no name resolved.
 
+mod contents;
 mod names;
 mod network;
 mod nodes;
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Environment, NodeGroup, ProviderKind, ReferenceArchitecture, provenance::Provenance};
 use crate::{
-    catalog::{Role, StackSpec},
+    catalog::{Product, ProductSettings, Role, StackCatalog, StackSpec},
     diagnostic::Diagnostic,
 };
 
@@ -25,13 +26,27 @@ pub struct StackFacts {
     pub base: Option<String>,
     /// Roles of the reference architectures that it leaves out, each with the reason.
     pub omits: BTreeMap<String, String>,
+    /// Role -> setting that names something of the user's own in its place.
+    pub stand_ins: BTreeMap<String, String>,
+    /// The product that it configures.
+    pub product: Option<Product>,
+    /// What the product's versions know.
+    pub product_settings: Option<ProductSettings>,
 }
 
 impl StackFacts {
     /// From what the catalogue has.
     #[must_use]
-    pub fn new(spec: &StackSpec, roles: BTreeMap<String, Role>) -> Self {
-        Self { roles, base: Some(spec.base.clone()), omits: spec.omits.clone() }
+    pub fn new(catalog: &StackCatalog) -> Self {
+        let StackSpec { base, omits, stand_ins, product, .. } = &catalog.stack;
+        Self {
+            roles: catalog.roles.clone(),
+            base: Some(base.clone()),
+            omits: omits.clone(),
+            stand_ins: stand_ins.clone(),
+            product: product.clone(),
+            product_settings: catalog.product_settings(),
+        }
     }
 }
 
@@ -43,6 +58,8 @@ pub(crate) struct Context<'a> {
     pub providers: &'a [ProviderKind],
     /// Whether a file, relative to the environment file, is there.
     pub exists: &'a dyn Fn(&str) -> bool,
+    /// Text of such a file, or why it cannot be read.
+    pub read: &'a dyn Fn(&str) -> Result<String, String>,
     pub provenance: &'a Provenance,
     /// Key paths whose value is a stand-in or was dropped: something is said about them already.
     pub unknown: &'a BTreeSet<String>,
@@ -119,6 +136,17 @@ impl Context<'_> {
     /// Whether the stack leaves a role of the reference architectures out.
     fn omits(&self, role: &str) -> bool {
         self.facts().is_some_and(|facts| facts.omits.contains_key(role))
+    }
+
+    /// Whether the user names something of their own in place of a role's nodes.
+    fn has_stand_in(&self, role: &str) -> bool {
+        let setting = self.facts().and_then(|facts| facts.stand_ins.get(role)?.split_once('.'));
+        let value = setting.and_then(|(role, name)| self.environment.settings.get(role)?.get(name));
+        value.is_some_and(|value| match value {
+            serde_json::Value::Object(map) => !map.is_empty(),
+            serde_json::Value::Array(list) => !list.is_empty(),
+            value => value.as_str().is_some_and(|text| !text.is_empty()),
+        })
     }
 
     /// Nodes in all, without those whose every role the stack leaves out.

@@ -188,6 +188,9 @@ fn counts<'a>(context: &Context<'a>, gaps: bool, found: &mut Vec<Diagnostic>) ->
         }
         let rule = &role.count;
         let nodes = context.nodes_with(name);
+        if nodes == 0 && context.has_stand_in(name) {
+            continue;
+        }
         let because = rule.because.as_deref();
         let (message, hint) = if nodes < rule.min {
             let least = rule.min;
@@ -257,7 +260,10 @@ fn needs(context: &Context<'_>, blamed: Vec<&str>, found: &mut Vec<Diagnostic>) 
     for need in NEEDS {
         let there = context.facts().is_none_or(|facts| facts.roles.contains_key(need.role));
         let nodes = context.nodes_with(need.role);
-        let covered = need.any_of.iter().any(|other| has(other) || context.omits(other) || blamed.contains(other));
+        let covered = need
+            .any_of
+            .iter()
+            .any(|other| has(other) || context.omits(other) || context.has_stand_in(other) || blamed.contains(other));
         if !there || nodes < need.from || covered {
             continue;
         }
@@ -278,7 +284,11 @@ fn needs(context: &Context<'_>, blamed: Vec<&str>, found: &mut Vec<Diagnostic>) 
         let path = removed.unwrap_or_else(|| count_path(context, need.role));
         found.push(context.error(&path, message).hint(need.because));
     }
-    if context.nodes_with("app") > 1 && !has("haproxy-external") && !context.omits("haproxy-external") {
+    if context.nodes_with("app") > 1
+        && !has("haproxy-external")
+        && !context.omits("haproxy-external")
+        && !context.has_stand_in("haproxy-external")
+    {
         let message = "several app nodes and no `haproxy-external`: nothing listens at the external URL";
         let path = if context.is_written("nodes.haproxy-external") { "nodes.haproxy-external" } else { "nodes" };
         found.push(context.key_warning(path, message).hint("put a balancer of your own in front of the app nodes"));

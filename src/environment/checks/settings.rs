@@ -7,9 +7,12 @@ use super::{
         structure::{describe_scalar, plain, word},
         suggest,
     },
-    Context,
+    Context, contents,
 };
-use crate::{catalog::SettingSpec, diagnostic::Diagnostic};
+use crate::{
+    catalog::{SettingCheck, SettingSpec},
+    diagnostic::Diagnostic,
+};
 
 pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let Some(facts) = context.facts() else { return };
@@ -31,10 +34,10 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             let message = format!("settings for role `{role}`, which no node has");
             found.push(context.key_warning(&path, message).hint("they change nothing"));
         }
-        for (name, value) in settings {
+        for (name, given) in settings {
             let path = format!("{path}.{name}");
             match spec.settings.get(name) {
-                Some(setting) => found.extend(value_fault(context, &path, value, setting)),
+                Some(setting) => value(context, &path, given, setting, found),
                 None => {
                     let fault = context.key_error(&path, format!("role `{role}` has no setting `{name}`"));
                     let names: Vec<&str> = spec.settings.keys().map(String::as_str).collect();
@@ -45,6 +48,34 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 }
             }
         }
+    }
+}
+
+/// Type, limits, fields and content of one value.
+fn value(context: &Context<'_>, path: &str, given: &Value, setting: &SettingSpec, found: &mut Vec<Diagnostic>) {
+    if let Some(fault) = value_fault(context, path, given, setting) {
+        found.push(fault);
+        return;
+    }
+    if let Some(check) = setting.check {
+        found.extend(contents::faults(context, path, given, check));
+    }
+    let Some(given) = given.as_object().filter(|given| !setting.fields.is_empty() && !given.is_empty()) else { return };
+    for (name, given) in given {
+        let path = format!("{path}.{name}");
+        match setting.fields.get(name) {
+            Some(field) => value(context, &path, given, field, found),
+            None => {
+                let names: Vec<&str> = setting.fields.keys().map(String::as_str).collect();
+                let fault = context.key_error(&path, format!("`{path}`: there is no `{name}` in it"));
+                found.push(fault.hint(suggest::hint(name, "its keys", names)));
+            }
+        }
+    }
+    let required = setting.fields.iter().filter(|(_, field)| field.check == Some(SettingCheck::Required));
+    for (name, field) in required.filter(|(name, _)| !given.contains_key(*name)) {
+        let fault = context.key_error(path, format!("`{path}` needs `{name}`"));
+        found.push(fault.hint(field.summary.trim_end_matches('.').to_lowercase()));
     }
 }
 
