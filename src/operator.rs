@@ -21,8 +21,7 @@ impl Operator {
     #[must_use]
     pub fn current() -> Self {
         let pid = std::process::id();
-        let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
-        Self { user: user.unwrap_or_else(|| "unknown".to_owned()), host: host(), pid, pid_started: started(pid) }
+        Self { user: user(), host: host(), pid, pid_started: started(pid) }
     }
 
     /// Whether the process is known to have ended. False where this machine cannot tell: the process runs on
@@ -46,8 +45,23 @@ fn started(pid: u32) -> Option<u64> {
     fields.split_whitespace().nth(19)?.parse().ok()
 }
 
+/// The person, also behind sudo; where no variable tells (cron, CI), the system is asked.
+fn user() -> String {
+    ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| named(std::env::var(name).ok()?))
+        .or_else(|| {
+            let output = std::process::Command::new("id").arg("-un").output().ok()?;
+            named(String::from_utf8_lossy(&output.stdout).into_owned())
+        })
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn named(text: String) -> Option<String> {
+    Some(text.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
 fn host() -> String {
-    let named = |text: String| Some(text.trim().to_owned()).filter(|name| !name.is_empty());
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()
         .and_then(named)

@@ -6,16 +6,17 @@ use std::{
     time::Duration,
 };
 
-use super::{Failure, Output, Target};
+use super::{Failure, Format, Output, Target};
 use crate::{
-    engine::{StopHandle, StopSignal},
+    engine::{FailedStep, Report, StopHandle, StopSignal},
     event::{Event, Events},
     exit,
     journal::OutputLog,
     lock::Lease,
-    plan::{Action, Plan, Risk},
+    plan::{Action, Plan, Risk, StepId, Verb},
     provider::{Change, Verdict},
     session::{self, Ran, Reach, RunRequest, SavedPlan, Session},
+    verify::CheckResult,
     view::{self, PlanStyle},
 };
 
@@ -67,7 +68,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     preflight(&session, output).await?;
     let reach = session.reach().await?;
     let (events, viewing) = output.start();
-    events.send(Event::Note { text: format!("looking at {} nodes", session.topology().nodes.len()) });
+    events.send(Event::Note { text: format!("looking at {}", view::count(session.topology().nodes.len(), "node")) });
     let survey = session.survey(&reach, &args.replace, &events).await;
     drop(events);
     viewing.finish().await;
@@ -76,7 +77,10 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         saved.still_holds(&plan)?;
     }
     if plan.is_empty() {
-        output.print(&view::plan_text(&plan, PlanStyle { color: output.color(), diff: false }))?;
+        match output.json() {
+            true => output.document(&Ended::nothing(&plan))?,
+            false => output.print(&view::plan_text(&plan, PlanStyle { color: output.color(), diff: false }))?,
+        }
         return Ok(exit::DONE);
     }
     consent(&plan, &args.run, output, saved.is_some())?;
@@ -136,6 +140,9 @@ pub async fn carry_out(
     events.send(report.finished(&id, code));
     drop(events);
     viewing.finish().await;
+    if output.format() == Format::Json {
+        output.document(&Ended::of(plan, &id, &report, &checks, code))?;
+    }
     if output.json() {
         return Ok(code);
     }
@@ -157,12 +164,67 @@ pub async fn carry_out(
     Ok(code)
 }
 
+/// What a program reads when a run has ended.
+#[derive(serde::Serialize)]
+pub struct Ended<'a> {
+    run: Option<&'a str>,
+    verb: Verb,
+    environment: &'a str,
+    done: usize,
+    total: usize,
+    changed: usize,
+    failed: Vec<serde_json::Value>,
+    left: Vec<&'a StepId>,
+    checks: &'a [CheckResult],
+    elapsed_ms: u128,
+    exit_code: u8,
+}
+
+impl<'a> Ended<'a> {
+    /// There was nothing to do.
+    pub fn nothing(plan: &'a Plan) -> Self {
+        let Plan { verb, environment, .. } = plan;
+        Self {
+            run: None,
+            verb: *verb,
+            environment,
+            done: 0,
+            total: 0,
+            changed: 0,
+            failed: Vec::new(),
+            left: Vec::new(),
+            checks: &[],
+            elapsed_ms: 0,
+            exit_code: exit::DONE,
+        }
+    }
+
+    fn of(plan: &'a Plan, run: &'a str, report: &'a Report, checks: &'a [CheckResult], exit_code: u8) -> Self {
+        let failed = report.failed.iter().map(|failed| {
+            let FailedStep { step, node, title, error } = failed;
+            serde_json::json!({"step": step, "node": node, "title": title, "error": error.to_string()})
+        });
+        Self {
+            run: Some(run),
+            done: report.done,
+            total: report.total,
+            changed: report.changed,
+            failed: failed.collect(),
+            left: report.left.iter().chain(report.blocked.iter().map(|blocked| &blocked.step)).collect(),
+            checks,
+            elapsed_ms: report.elapsed.as_millis(),
+            exit_code,
+            ..Self::nothing(plan)
+        }
+    }
+}
+
 /// What runs, where, and what to type next.
 fn summary(session: &Session, reach: &Reach) -> Result<String, Failure> {
     let topology = session.topology();
     let mut lines = vec![(
         "Environment".to_owned(),
-        format!("{}: {} nodes, stack {}", topology.environment, topology.nodes.len(), topology.stack),
+        format!("{}: {}, stack {}", topology.environment, view::count(topology.nodes.len(), "node"), topology.stack),
     )];
     lines.extend(session.summary(reach)?);
     let file = session.file().display();

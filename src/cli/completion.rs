@@ -1,11 +1,9 @@
 //! `completion` and `man`.
 
-use std::io::Write as _;
-
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Cli, Failure};
+use super::{Cli, Failure, output};
 use crate::exit;
 
 /// Arguments of `completion`.
@@ -19,7 +17,8 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "refarch", &mut script);
-    print(&script)
+    output::print(&script)?;
+    Ok(exit::DONE)
 }
 
 /// Prints the manual page.
@@ -28,12 +27,6 @@ pub fn man() -> Result<u8, Failure> {
     clap_mangen::Man::new(Cli::command())
         .render(&mut page)
         .map_err(|error| Failure::new(exit::FAILED, format!("the manual page cannot be made: {error}")))?;
-    print(&page)
-}
-
-fn print(text: &[u8]) -> Result<u8, Failure> {
-    std::io::stdout()
-        .write_all(text)
-        .map_err(|error| Failure::new(exit::FAILED, format!("standard output: {error}")))?;
+    output::print(&page)?;
     Ok(exit::DONE)
 }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Failure, Output, Target,
-    apply::{RunArgs, Work, carry_out, consent, say_waiting},
+    apply::{Ended, RunArgs, Work, carry_out, consent, say_waiting},
 };
 use crate::{
     engine::StopHandle,
@@ -48,7 +48,10 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     if plan.is_empty() {
         lock.release().map_err(session::Error::from)?;
         session.workspace().remove().map_err(session::Error::from)?;
-        output.print(&format!("{name}: nothing is there\n"))?;
+        match output.json() {
+            true => output.document(&Ended::nothing(&plan))?,
+            false => output.print(&format!("{name}: nothing is there\n"))?,
+        }
         return Ok(exit::DONE);
     }
     // By name: first the data, then the whole.

@@ -38,7 +38,16 @@ pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     match environment::explain(&args.subject, Some(session.loaded()), Some(&facts)) {
         Ok(explanation) if output.json() => output.document(&explanation)?,
         Ok(explanation) => output.print(&explanation.to_string())?,
-        Err(unknown) => return Err(Failure::usage(unknown.to_string()).hint(unknown.hint)),
+        Err(unknown) if args.subject.contains('.') => {
+            return Err(Failure::usage(unknown.to_string()).hint(unknown.hint));
+        }
+        Err(unknown) => {
+            let names = topology.nodes.iter().map(|node| node.name.as_str());
+            let near =
+                environment::nearest(&args.subject, names.clone()).or_else(|| environment::nearest(&full, names));
+            let hint = near.map_or(unknown.hint, |near| format!("did you mean `{near}`?"));
+            return Err(Failure::usage(format!("there is no key and no node `{}`", args.subject)).hint(hint));
+        }
     }
     Ok(exit::DONE)
 }

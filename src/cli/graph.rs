@@ -1,8 +1,8 @@
 //! `graph`.
 
-use std::{io::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
-use super::{Failure, Target};
+use super::{Failure, Target, output};
 use crate::{
     draw::{self, Picture},
     exit,
@@ -44,9 +44,7 @@ pub fn run(args: Args) -> Result<u8, Failure> {
     match args.out {
         Some(file) => std::fs::write(&file, text)
             .map_err(|error| Failure::new(exit::FAILED, format!("{}: {error}", file.display())))?,
-        None => std::io::stdout()
-            .write_all(text.as_bytes())
-            .map_err(|error| Failure::new(exit::FAILED, format!("standard output: {error}")))?,
+        None => output::print(text.as_bytes())?,
     }
     Ok(exit::DONE)
 }

@@ -138,7 +138,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Lock(args) => lock::run(args, &output),
         Command::Secrets(args) => secrets::run(args, &output),
         Command::Destroy(args) => destroy::run(args, &output).await,
-        Command::Schema(args) => Ok(schema::run(&args)?),
+        Command::Schema(args) => schema::run(&args),
         Command::Completion(args) => completion::run(&args),
         Command::Man => completion::man(),
     }

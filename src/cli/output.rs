@@ -110,20 +110,32 @@ impl Output {
     /// Prints data on standard output.
     ///
     /// # Errors
-    /// When nobody reads it.
+    /// When it cannot be written.
     pub fn print(&self, text: &str) -> Result<(), Failure> {
-        std::io::stdout()
-            .write_all(text.as_bytes())
-            .map_err(|error| Failure::new(crate::exit::FAILED, format!("standard output: {error}")))
+        print(text.as_bytes())
     }
 
     /// Prints one JSON document on standard output.
     ///
     /// # Errors
-    /// When nobody reads it.
+    /// When it cannot be written.
     pub fn document(&self, value: &impl serde::Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string(value)
             .map_err(|error| Failure::new(crate::exit::FAILED, format!("no JSON: {error}")))?;
         self.print(&format!("{text}\n"))
+    }
+}
+
+/// Prints data on standard output. A reader that closed its end (`| head`) has seen enough: that is no failure.
+///
+/// # Errors
+/// When it cannot be written for another reason.
+pub fn print(data: &[u8]) -> Result<(), Failure> {
+    let mut screen = std::io::stdout().lock();
+    match screen.write_all(data).and_then(|()| screen.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(crate::exit::FAILED, format!("standard output: {error}")))
+        }
+        _ => Ok(()),
     }
 }

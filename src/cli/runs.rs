@@ -1,9 +1,6 @@
 //! `runs`.
 
-use super::{
-    Failure, Output,
-    target::{Target, TargetOption},
-};
+use super::{Failure, Output, Target};
 use crate::{
     exit, lock,
     session::{self, Session},
@@ -14,16 +11,20 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    target: TargetOption,
+    target: Target,
 }
 
 /// Lists runs, the latest first.
 pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&Target::from(args.target).request()?)?;
+    let session = Session::open(&args.target.request()?)?;
     let active = lock::status(&session.workspace().lock()).map_err(session::Error::from)?.and_then(|lease| lease.run);
     let runs = session.runs().list(active.as_deref()).map_err(session::Error::from)?;
     if output.json() {
         output.document(&runs)?;
+        return Ok(exit::DONE);
+    }
+    if runs.is_empty() {
+        output.print("nothing was run yet\n")?;
         return Ok(exit::DONE);
     }
     let mut table = comfy_table::Table::new();

@@ -1,7 +1,6 @@
 //! `refarch schema`: what an editor checks environment files against.
 
-use std::io::{self, Write};
-
+use super::{Failure, output};
 use crate::{environment, exit};
 
 /// Print the JSON Schema of environment files
@@ -25,11 +24,11 @@ pub enum SchemaOf {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn run(args: &SchemaArgs) -> io::Result<u8> {
+pub fn run(args: &SchemaArgs) -> Result<u8, Failure> {
     let schema = match args.of {
         SchemaOf::Environment => environment::schema(),
         SchemaOf::Reference => environment::reference_schema(),
     };
-    writeln!(io::stdout().lock(), "{schema:#}")?;
+    output::print(format!("{schema:#}\n").as_bytes())?;
     Ok(exit::DONE)
 }

@@ -32,6 +32,7 @@ pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let store = session.stored_secrets()?;
     match args.what {
         What::List if output.json() => output.document(&store.list())?,
+        What::List if store.list().is_empty() => output.print("no secrets yet: `apply` makes them\n")?,
         What::List => {
             let mut table = comfy_table::Table::new();
             table.load_style(comfy_table::presets::NOTHING);

@@ -25,10 +25,10 @@ pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let size = topology.architecture.as_ref().map_or(String::new(), |size| format!("{size}, "));
     let noted = if loaded.warnings.is_empty() { String::new() } else { format!(" ({})", tally(&loaded.warnings)) };
     output.print(&format!(
-        "{}: valid{noted}: environment {}, {size}{} nodes, stack {} on {}\n",
+        "{}: valid{noted}: environment {}, {size}{}, stack {} on {}\n",
         session.file().display(),
         topology.environment,
-        topology.nodes.len(),
+        view::count(topology.nodes.len(), "node"),
         topology.stack,
         topology.provider
     ))?;

@@ -19,10 +19,11 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     drop(events);
     viewing.finish().await;
     let results = results?;
+    let code = if results.iter().all(|result| result.ok) { exit::DONE } else { exit::CHECKS_FAILED };
     if output.json() {
-        output.document(&results)?;
+        output.document(&serde_json::json!({"checks": results, "exit_code": code}))?;
     } else {
         output.print(&view::checks(&results, output.color()))?;
     }
-    Ok(if results.iter().all(|result| result.ok) { exit::DONE } else { exit::CHECKS_FAILED })
+    Ok(code)
 }

@@ -23,4 +23,5 @@ pub use model::{
 };
 pub use provenance::{Layer, Origin, Provenance};
 pub use schema::{reference_schema, schema};
+pub(crate) use suggest::nearest;
 pub use template::{InitAnswers, template};

@@ -27,7 +27,6 @@ pub fn template(answers: &InitAnswers) -> String {
     let InitAnswers { name, size, provider, stack, schema } = answers;
     let mut text = String::new();
     let reference = reference::load(*size);
-    let nodes: u32 = reference.nodes.values().map(|group| group.count).sum();
     if let Some(schema) = schema {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "# yaml-language-server: $schema={schema}");
@@ -42,7 +41,7 @@ pub fn template(answers: &InitAnswers) -> String {
 name: {name}
 
 # Reference architecture: 1k, 2k, 3k (the smallest highly available one), 5k, 10k, 25k or 50k.
-# {size} is meant for up to {users} users and has {nodes} nodes.
+# {size} is meant for up to {users} users; `refarch validate FILE` counts its nodes, `refarch graph FILE` draws them.
 architecture: {size}
 
 # Where machines come from: local (containers on this machine), static (machines that exist), aws, gcp, azure.

@@ -8,6 +8,7 @@ use super::{Error, Request, Session};
 use crate::{exit, plan::Plan, workspace::write_private};
 
 const KIND: &str = "refarch plan";
+const START: &str = r#"{"kind":"refarchplan","#;
 
 /// A plan that was saved, and the environment it was made for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,13 +50,19 @@ impl SavedPlan {
     /// When it says that it is a plan and cannot be read as one.
     pub fn load(path: &Path) -> Result<Option<Self>, Error> {
         let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
-        let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) else { return Ok(None) };
-        if value.get("kind").and_then(serde_json::Value::as_str) != Some(KIND) {
+        // The kind comes first in what is saved, so that half a plan is told from an environment file as well.
+        if !text.chars().filter(|character| !character.is_whitespace()).take(40).collect::<String>().starts_with(START)
+        {
             return Ok(None);
         }
-        let bad =
-            |why: String| Error::refused(exit::FAILED, format!("{} is not a whole plan: {why}", path.display()), None);
-        let saved: Self = serde_json::from_value(value).map_err(|error| bad(error.to_string()))?;
+        let bad = |why: String| {
+            Error::refused(
+                exit::FAILED,
+                format!("{} is not a whole plan: {why}", path.display()),
+                Some("save a new one with `refarch plan -o FILE`"),
+            )
+        };
+        let saved: Self = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
         if saved.plan.digest() != saved.digest {
             return Err(bad("it was changed after it was saved".to_owned()));
         }

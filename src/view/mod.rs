@@ -7,6 +7,6 @@ mod plan;
 mod run;
 
 pub use checks::{checks, findings};
-pub use plain::{duration, line};
+pub use plain::{count, duration, line};
 pub use plan::{PlanStyle, plan_text, summary};
 pub use run::{Style, json_line, show};

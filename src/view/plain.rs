@@ -70,6 +70,12 @@ pub fn duration(milliseconds: u64) -> String {
     }
 }
 
+/// `1 node`, `23 nodes`.
+#[must_use]
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::{duration, line};

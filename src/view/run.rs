@@ -125,9 +125,10 @@ impl Board {
             }
             Event::Estimate { remaining_ms } => {
                 if let Some(whole) = &self.whole {
-                    whole.set_message(match remaining_ms {
-                        0..1000 => String::new(),
-                        more => format!("about {} left", plain::duration(*more)),
+                    whole.set_message(match remaining_ms / 1000 {
+                        0 => String::new(),
+                        // An estimate: tenths of seconds would claim too much.
+                        seconds => format!("about {} left", plain::duration(seconds * 1000).replace(".0 s", " s")),
                     });
                 }
             }
@@ -136,6 +137,12 @@ impl Board {
                 self.say(event, done, total);
             }
             Event::StepOutput { .. } => {}
+            // What held stands in the table that follows.
+            Event::Checked { ok: true, name, .. } => {
+                if let Some(whole) = &self.whole {
+                    whole.set_message(format!("{name} holds"));
+                }
+            }
             Event::RunFinished { .. } => {
                 if let Some(whole) = &self.whole {
                     whole.finish_and_clear();

@@ -1,6 +1,7 @@
 //! The smallest highly available architecture: up, drift, a saved plan, out and in, down.
 
 use refarch::provider::local::leftovers;
+use serde_json::json;
 
 use super::place::Place;
 
@@ -56,7 +57,15 @@ async fn an_environment_from_nothing_to_nothing() {
         ]
     );
     place.refarch(&["plan", "--diff"]).expect(0).says("-; by hand");
-    place.refarch(&["apply", "--yes"]).expect(0).says("all 16 checks hold");
+    let mended = place.refarch(&["apply", "--yes", "--output", "jsonl"]).expect(0).last_line();
+    assert_eq!(
+        [&mended["type"], &mended["done"], &mended["total"], &mended["failed"], &mended["exit_code"]],
+        [&json!("run_finished"), &json!(7), &json!(7), &json!(0), &json!(0)]
+    );
+    let nothing = place.refarch(&["apply", "--output", "json"]).expect(0).last_line();
+    assert_eq!([&nothing["total"], &nothing["exit_code"]], [&json!(0), &json!(0)]);
+    let proven = place.refarch(&["verify", "--output", "json"]).expect(0).last_line();
+    assert_eq!((proven["checks"].as_array().unwrap().len(), &proven["exit_code"]), (16, &json!(0)));
     place.on("e2e-pgbouncer-1", "! grep 'by hand' /etc/pgbouncer/pgbouncer.ini").expect(0);
 
     // Out by one app node with a saved plan, which is good once; and in again.

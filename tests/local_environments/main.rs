@@ -6,4 +6,6 @@
 
 mod highly_available;
 mod place;
+mod product;
+mod refusals;
 mod static_machines;

@@ -99,6 +99,11 @@ impl Ran {
         self.stdout.trim_end()
     }
 
+    /// The last line of standard output, as data.
+    pub fn last_line(&self) -> Value {
+        serde_json::from_str(self.stdout.lines().last().unwrap()).unwrap()
+    }
+
     /// The ids of a plan's steps.
     pub fn steps(&self) -> Vec<String> {
         let plan: Value = serde_json::from_str(&self.stdout).unwrap();

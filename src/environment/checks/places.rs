@@ -24,8 +24,8 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let provider = context.environment.provider;
     if !context.providers.contains(&provider) {
         let built: Vec<&str> = context.providers.iter().map(|kind| kind.name()).collect();
-        let fault = context.error("provider", format!("provider `{provider}` is not compiled into this build"));
-        found.push(fault.hint(format!("build with `--features {provider}`; this build has: {}", built.join(", "))));
+        let fault = context.error("provider", format!("provider `{provider}` is not part of this build"));
+        found.push(fault.hint(format!("this build has: {}", built.join(", "))));
     }
     inventory(context, provider, found);
     ignored(context, provider, found);

@@ -1,0 +1,266 @@
+# The servers of one node, as far as anybody asks them anything. One thread per port and connection.
+require 'json'
+require 'socket'
+
+# One line there, one line back.
+def ask(host, port, line, seconds = 3)
+  Socket.tcp(host, port, connect_timeout: seconds) do |socket|
+    socket.puts line
+    socket.wait_readable(seconds) && socket.gets&.chomp
+  end
+rescue SystemCallError, SocketError, IOError
+  nil
+end
+
+class Servers
+  DATA = '/var/opt/gitlab'.freeze
+
+  def initialize(state)
+    @state = state
+    @lock = Mutex.new
+    @leaders = {}
+    @asked = {}
+    @replicas = 0
+  end
+
+  def run
+    @state['services'].each { |service| respond_to?(service, true) && send(service) }
+    sleep
+  end
+
+  private
+
+  def at(port, address = '0.0.0.0')
+    server = TCPServer.new(address, port)
+    server.listen(512)
+    Thread.new do
+      loop do
+        socket = server.accept
+        Thread.new do
+          yield socket
+        rescue SystemCallError, IOError
+          nil # whoever asked is gone
+        ensure
+          socket.close
+        end
+      end
+    end
+  end
+
+  # HTTP: the path in; a status and a body out.
+  def http(port, address = '0.0.0.0')
+    at(port, address) do |socket|
+      path = socket.gets.to_s.split[1].to_s
+      nil while socket.gets.to_s.chomp != ''
+      status, body = yield path
+      body = body.is_a?(String) ? body : JSON.generate(body)
+      reason = { 200 => 'OK', 404 => 'Not Found', 503 => 'Service Unavailable' }[status]
+      socket.write "HTTP/1.1 #{status} #{reason}\r\nContent-Length: #{body.bytesize}\r\nConnection: close\r\n\r\n#{body}"
+    end
+  end
+
+  def figures(port, address = '0.0.0.0') = http(port, address) { [200, "up 1\n"] }
+
+  def every(seconds)
+    Thread.new do
+      loop do
+        yield
+        sleep seconds
+      end
+    end
+  end
+
+  # --- Consul -------------------------------------------------------------------------------------------------------
+
+  def consul
+    servers = @state['consul_servers']
+    alive = -> { servers.select { |server| ask(server, 8300, 'alive') } }
+    if @state['consul_server']
+      at(8300) do |socket|
+        word, service, address, reluctant = socket.gets.to_s.split
+        socket.puts(word == 'lead' ? lead(service, address, reluctant == 'true') : 'yes')
+      end
+    end
+    at(8301) { |socket| socket.puts 'yes' }
+    http(8500, '127.0.0.1') do |path|
+      here = alive.call
+      leader = here.size * 2 > servers.size ? "#{here.first}:8300" : ''
+      case path
+      when '/v1/status/leader' then [200, leader]
+      when '/v1/operator/raft/configuration' then [200, { Servers: servers.map { |one| { Address: one, Voter: true } } }]
+      when '/v1/agent/members' then [200, servers.map { |one| { Name: one, Status: here.include?(one) ? 1 : 4 } }]
+      else [404, '']
+      end
+    end
+  end
+
+  # Who leads a service: the first that wants to; one that does not want to only when nobody else came for a while.
+  def lead(service, address, reluctant)
+    @lock.synchronize do
+      @asked[service] ||= Time.now
+      @leaders[service] ||= address unless address == '-' || (reluctant && Time.now - @asked[service] < 30)
+      @leaders[service] || 'nobody'
+    end
+  end
+
+  def leader = ask(@state['consul_servers'].first, 8300, "lead postgresql - false")
+
+  # --- PostgreSQL, Patroni, PgBouncer -------------------------------------------------------------------------------
+
+  def postgresql
+    file = "#{DATA}/postgresql.json"
+    data = File.exist?(file) ? JSON.parse(File.read(file)) : { 'databases' => [], 'schema' => nil }
+    at(5432) do |socket|
+      word, what, way = socket.gets.to_s.split
+      answer = @lock.synchronize do
+        case word
+        when 'role' then leads? ? 'leader' : 'replica'
+        when 'create' then data['databases'] |= [what] if leads?
+        when 'databases' then data['databases'].join(',')
+        when 'schema' then leads? ? data['schema'] || 'none' : 'replica'
+        when 'migrate'
+          if !leads? then 'this server is a replica'
+          elsif way == 'pooled' then 'migrations do not go through PgBouncer'
+          else data['schema'] = what
+          end
+        end
+      end
+      File.write(file, JSON.generate(data))
+      socket.puts answer || 'no'
+    end
+    figures(9187)
+  end
+
+  def leads? = !@state['services'].include?('patroni') || @leading
+
+  def patroni
+    member = [@state['address'], Socket.gethostname.end_with?('-1')].join(' ')
+    every(1) do
+      found = ask(@state['consul_servers'].first, 8300, "lead postgresql #{member}")
+      @leading = found == @state['address'] unless found.nil?
+      @known = !found.nil? && found != 'nobody'
+    end
+    http(8008) do |path|
+      role = @leading ? 'primary' : 'replica'
+      case path
+      when '/leader' then [@leading ? 200 : 503, '']
+      when '/replica' then [@known && !@leading ? 200 : 503, '']
+      when '/patroni' then [200, { role: role, state: @known ? 'running' : 'starting' }]
+      else [404, '']
+      end
+    end
+  end
+
+  def pgbouncer
+    ini = "#{DATA}/pgbouncer/databases.ini"
+    Dir.mkdir("#{DATA}/pgbouncer") unless Dir.exist?("#{DATA}/pgbouncer")
+    if @state['pgbouncer_host']
+      File.write(ini, "gitlabhq_production = host=#{@state['pgbouncer_host']} port=5432\n")
+    else
+      # Consul's watcher may tell PgBouncer only once it has the password.
+      every(1) do
+        to = File.exist?("#{DATA}/consul-pgpass") ? leader : nil
+        File.write(ini, "gitlabhq_production = host=#{to} port=5432\n") if to && to != 'nobody'
+      end
+    end
+    at(6432) do |socket|
+      to = File.read(ini)[/host=(\S+)/, 1]
+      socket.puts ask(to, 5432, "#{socket.gets.chomp} pooled") || 'no'
+    end
+    figures(9188)
+  end
+
+  # --- Redis --------------------------------------------------------------------------------------------------------
+
+  def redis
+    primary = @state['redis_primary']
+    linked = primary.nil?
+    if primary
+      # The link is a connection that stays.
+      every(1) do
+        Socket.tcp(primary, 6379, connect_timeout: 2) do |socket|
+          socket.puts 'replicate'
+          linked = socket.gets.to_s.start_with?('yes')
+          socket.gets if linked
+        end
+      rescue SystemCallError
+        nil
+      ensure
+        linked = false
+      end
+    end
+    at(6379) do |socket|
+      case socket.gets.to_s.split.map(&:downcase)
+      in ['replicate', *]
+        if primary.nil?
+          @lock.synchronize { @replicas += 1 }
+          socket.puts 'yes'
+          socket.gets
+          @lock.synchronize { @replicas -= 1 }
+        else
+          socket.puts 'no'
+        end
+      in ['ping', *] then socket.puts 'PONG'
+      in ['info', *]
+        socket.puts primary ? "role:slave|master_link_status:#{linked ? 'up' : 'down'}" : "role:master|connected_slaves:#{@replicas}"
+      else socket.puts 'ERR'
+      end
+    end
+    figures(9121)
+  end
+
+  def sentinel = at(26_379) { |socket| socket.puts 'PONG' }
+
+  # --- Git ----------------------------------------------------------------------------------------------------------
+
+  def gitaly
+    at(@state['gitaly_port']) { |socket| socket.puts(socket.gets ? 'yes' : 'no') }
+    figures(9236)
+  end
+
+  def praefect
+    at(@state['praefect_port']) { |socket| socket.puts(socket.gets ? 'yes' : 'no') }
+    figures(9652)
+  end
+
+  # --- The application ----------------------------------------------------------------------------------------------
+
+  def missing
+    needs = @state['needs']
+    found = []
+    found << 'db' unless ask(needs['db_host'], needs['db_port'], 'schema') == @state['version']
+    found << 'redis' unless needs['redis'].any? { |host, port| ask(host, port, 'ping') }
+    found << 'gitaly' unless needs['git'].all? { |host, port| ask(host, port, 'alive') }
+    found
+  end
+
+  def nginx
+    return unless @state['web_port']
+
+    http(@state['web_port']) do |path|
+      case path.split('?').first
+      when '/-/readiness'
+        lost = missing
+        [lost.empty? ? 200 : 503, { status: lost.empty? ? 'ok' : 'failed', missing: lost }]
+      when '/-/liveness' then [200, { status: 'ok' }]
+      else [200, "double #{@state['version']} on #{Socket.gethostname}\n"]
+      end
+    end
+    figures(8060)
+  end
+
+  def puma = figures(8080)
+
+  def gitlab_workhorse = figures(9229)
+
+  def sidekiq
+    http(8092, '127.0.0.1') { missing.empty? ? [200, 'ok'] : [503, 'not yet'] }
+    figures(8082)
+  end
+
+  def prometheus
+    http(9090) do |path|
+      path.start_with?('/api/v1/targets') ? [200, { data: { activeTargets: [{ health: 'up' }] } }] : [200, 'ready']
+    end
+  end
+end

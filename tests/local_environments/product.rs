@@ -1,0 +1,165 @@
+//! The product's stack from nothing to nothing, on a double of its package (`tests/linux-package-double`).
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    path::Path,
+    process::Command,
+    thread,
+};
+
+use refarch::provider::local::leftovers;
+use serde_json::Value;
+
+use super::place::Place;
+
+/// Builds the double.
+fn double(version: &str, file: &Path) {
+    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/linux-package-double/build.sh");
+    let output = Command::new("sh").arg(build).arg(version).arg(file).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Gives a file to whoever asks over HTTP, as long as the test runs; returns the port.
+fn serve(file: &Path) -> u16 {
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let content = fs::read(file).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, content) = (stream.unwrap(), content.clone());
+            thread::spawn(move || {
+                let request = BufReader::new(stream.try_clone().unwrap());
+                let _ = request.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).count();
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", content.len());
+                // A node that went away asks again.
+                let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&content));
+            });
+        }
+    });
+    port
+}
+
+/// A call of one of the package's commands.
+#[derive(Debug)]
+struct Call {
+    time: f64,
+    node: String,
+    what: String,
+    result: String,
+}
+
+/// Every call on every node, in the order of time.
+fn calls(place: &Place) -> Vec<Call> {
+    let ran = place.on("role:linux-package", "cat /var/log/gitlab-double/calls.jsonl").expect(0);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut all: Vec<Call> = ran
+        .stdout
+        .lines()
+        .map(|line| {
+            let value: Value = serde_json::from_str(line.split_once(" | ").unwrap().1).unwrap();
+            Call {
+                time: value["time"].as_f64().unwrap(),
+                node: text(&value["node"]),
+                what: text(&value["call"]),
+                result: text(&value["result"]),
+            }
+        })
+        .collect();
+    all.sort_by(|one, other| one.time.total_cmp(&other.time));
+    all
+}
+
+/// When each node's first reconfigure began and ended.
+fn reconfigured(calls: &[Call]) -> BTreeMap<&str, (f64, f64)> {
+    let mut times: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+    for call in calls.iter().filter(|call| call.what == "gitlab-ctl reconfigure") {
+        match call.result.as_str() {
+            "begins" => {
+                times.entry(&call.node).or_insert((call.time, f64::INFINITY));
+            }
+            _ => {
+                let (_, end) = times.get_mut(call.node.as_str()).unwrap();
+                *end = end.min(call.time);
+            }
+        }
+    }
+    times
+}
+
+fn environment(name: &str, architecture: &str, subnet: &str, port: u16) -> String {
+    format!(
+        "name: {name}\narchitecture: {architecture}\nprovider: local\nstack: gitlab\npurpose: test\n\
+         external_url: https://{name}.test\nlocal: {{ subnet: {subnet}.0/24 }}\nsettings:\n  linux-package:\n    \
+         version: 19.2.1\n    source: url\n    location: http://{subnet}.1:{port}/gitlab-ee.deb\n"
+    )
+}
+
+/// Up, proven, in the right order, with the same secrets everywhere; nothing left to do; down.
+async fn comes_up(name: &'static str, architecture: &str, subnet: &str) {
+    let scratch = tempfile::tempdir().unwrap();
+    let package = scratch.path().join("gitlab-ee.deb");
+    double("19.2.1", &package);
+    let place = Place::new(name, &environment(name, architecture, subnet, serve(&package)));
+
+    place.refarch(&["apply", "--yes"]).expect(0).says("checks hold").says(&format!("https://{name}.test"));
+    let again = place.refarch(&["apply"]).expect(0);
+    assert_eq!(again.text(), format!("{name}: nothing to do, everything is as the environment file says"));
+
+    let secrets = place.on("role:linux-package", "sha256sum </etc/gitlab/gitlab-secrets.json").expect(0);
+    let sums: std::collections::BTreeSet<&str> =
+        secrets.stdout.lines().map(|line| line.split_once(" | ").unwrap().1).collect();
+    assert_eq!(sums.len(), 1, "the package's secrets are the same on every node:\n{}", secrets.stdout);
+
+    let calls = calls(&place);
+    let times = reconfigured(&calls);
+    let group = |group: &str| -> Vec<(f64, f64)> {
+        let start = format!("{name}-{group}-");
+        times
+            .iter()
+            .filter(|(node, _)| node.strip_prefix(&start).is_some_and(|rest| rest.parse::<u32>().is_ok()))
+            .map(|(_, times)| *times)
+            .collect()
+    };
+    let first = |group: &[(f64, f64)]| group.iter().map(|(begin, _)| *begin).fold(f64::INFINITY, f64::min);
+    let last = |group: &[(f64, f64)]| group.iter().map(|(_, end)| *end).fold(0.0, f64::max);
+    let before = |earlier: &str, later: &str| {
+        let (earlier_times, later_times) = (group(earlier), group(later));
+        assert!(!earlier_times.is_empty() && !later_times.is_empty(), "{earlier}, {later}: {times:?}");
+        assert!(last(&earlier_times) <= first(&later_times), "{earlier} before {later}: {times:?}");
+    };
+    before("praefect-postgres", "praefect");
+    before("gitaly", "praefect");
+    before("praefect", "app");
+    before("app", "sidekiq");
+    // What needs no other starts while the others do: nobody waits for the whole of another group.
+    let redis = if architecture == "3k" { "redis" } else { "redis-persistent" };
+    assert!(first(&group(redis)) < last(&group("consul")), "Redis does not wait for Consul: {times:?}");
+    assert!(first(&group("gitaly")) < last(&group("postgres")), "Gitaly does not wait for PostgreSQL: {times:?}");
+
+    // The schema: once, from the first application node, after the leader that was asked for is known.
+    let migrations: Vec<&Call> = calls.iter().filter(|call| call.what.starts_with("gitlab-rake")).collect();
+    let told: Vec<_> = migrations.iter().map(|call| (call.node.as_str(), call.result.as_str())).collect();
+    let node = format!("{name}-app-1");
+    assert_eq!(told, [(node.as_str(), "begins"), (node.as_str(), "done")]);
+    let leads = place.on("role:postgres", "gitlab-psql -d template1 -Atqc 'select pg_is_in_recovery()'").expect(0);
+    let leader = leads.stdout.lines().find(|line| line.ends_with("| f")).unwrap();
+    assert!(!leader.contains("postgres-1 "), "the double elects another than the first: {leads}", leads = leads.stdout);
+    // One call into the console for all settings of the application.
+    let console = calls.iter().filter(|call| call.what.starts_with("gitlab-rails") && call.result == "begins").count();
+    assert!(console <= 1, "{console} calls of the console");
+
+    // A setting that the version dropped is refused before anything changes.
+    let wrong = "settings.linux-package.gitlab_rb={all: \"git_data_dirs['x'] = 1\"}";
+    place.refarch(&["plan", "--set", wrong]).expect(65);
+
+    place.destroy().expect(0);
+    assert_eq!(leftovers(name).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_product_comes_up_on_3k() {
+    comes_up("product", "3k", "10.231.7").await;
+}
