@@ -217,6 +217,7 @@ async fn nodes_come_up_are_mended_and_go_without_a_trace() {
     docker(&["stop", &app.node, &db.node]).await;
     docker(&["network", "rm", "refarch-localtest"]).await;
     apply(&provider, &two, &log).await;
+    ssh(&workspace, db, "true").await;
     ssh(&workspace, app, &format!("curl -s telnet://{}:22 </dev/null -m 5 | grep -q SSH-2.0", db.private)).await;
 
     // Another node between those that are there gets an address of its own; theirs stay.
@@ -236,6 +237,22 @@ async fn nodes_come_up_are_mended_and_go_without_a_trace() {
     let live = provider.observe().await.unwrap();
     let volume = live.iter().find(|live| live.kind == "volume").expect("the volume is seen");
     assert!(volume.data_bearing);
+
+    // Somebody else's container on the network keeps it, and is named.
+    let image = docker(&["inspect", "--format", "{{.Image}}", &app.node]).await;
+    let (label, network) = ("dev.refarch.test=stranger", "refarch-localtest");
+    let stranger = ["run", "-d", "--name", "localtest-stranger", "--label", label, "--network", network];
+    docker(&[&stranger[..], &["--entrypoint", "sleep", image.trim(), "600"]].concat()).await;
+    let live = provider.observe().await.unwrap();
+    let changes = removal(&desired, &live);
+    let (last, others) = changes.split_last().unwrap();
+    for change in others {
+        act(&provider, change, &log).await;
+    }
+    let Change::Delete { live } = last else { panic!("{last:?}") };
+    let kept = provider.delete(live, &log).await.unwrap_err().to_string();
+    docker(&["rm", "-f", "localtest-stranger"]).await;
+    assert!(kept.ends_with("containers that refarch did not make are connected to it: localtest-stranger"), "{kept}");
 
     destroy(&provider, &two, &log).await;
     assert_eq!(leftovers(ENVIRONMENT).await.unwrap(), Vec::<String>::new());

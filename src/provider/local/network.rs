@@ -1,10 +1,13 @@
 //! The network of an environment.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use bollard::{
     Docker,
-    models::{Ipam, IpamConfig, Network, NetworkCreateRequest},
+    models::{EndpointResource, Ipam, IpamConfig, Network, NetworkCreateRequest, NetworkDisconnectRequest},
     query_parameters::{
         ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptions,
         WaitContainerOptionsBuilder,
@@ -86,9 +89,44 @@ pub async fn delete(engine: &Docker, environment: &str, handle: &str) -> Result<
     if tokio::time::timeout(LAST_CONTAINER, gone).await.is_err() {
         return Err(permanent(doing, "containers of the environment are still there", None));
     }
-    unless_status(engine.remove_network(handle).await, &[404]).map_err(|error| failed(doing, error))?;
+    match unless_status(engine.remove_network(handle).await, &[404]) {
+        // 403: something is still connected, or the engine believes so.
+        Err(error) if status(&error) == Some(403) => {
+            disconnect_the_gone(engine, handle, &doing).await?;
+            unless_status(engine.remove_network(handle).await, &[404])
+        }
+        removed => removed,
+    }
+    .map_err(|error| failed(doing, error))?;
     for volume in volumes(engine, environment).await? {
         delete_volume(engine, &volume.name).await?;
+    }
+    Ok(())
+}
+
+/// Lets go of endpoints whose containers are gone. Engine 20.10 keeps one now and then when many containers of a
+/// network end at once, and refuses to remove the network from then on.
+async fn disconnect_the_gone(engine: &Docker, network: &str, doing: &str) -> Result<(), ProviderError> {
+    let found = engine.inspect_network(network, None).await.map_err(|error| failed(doing, error))?;
+    let all = ListContainersOptionsBuilder::new().all(true).build();
+    let there = engine.list_containers(Some(all)).await.map_err(|error| failed(doing, error))?;
+    let there: HashSet<String> = there.into_iter().filter_map(|container| container.id).collect();
+    let endpoints = found.containers.unwrap_or_default();
+    let (foreign, gone): (Vec<_>, Vec<_>) = endpoints.into_iter().partition(|(id, _)| there.contains(id));
+    let names = |endpoints: Vec<(String, EndpointResource)>| -> Vec<String> {
+        endpoints.into_iter().map(|(id, endpoint)| endpoint.name.unwrap_or(id)).collect()
+    };
+    let mut foreign = names(foreign);
+    if !foreign.is_empty() {
+        foreign.sort();
+        let message = format!("containers that refarch did not make are connected to it: {}", foreign.join(", "));
+        let hint = "disconnect or remove them, then do the same again".to_owned();
+        return Err(permanent(doing, message, Some(hint)));
+    }
+    for container in names(gone) {
+        let request = NetworkDisconnectRequest { container, force: Some(true) };
+        unless_status(engine.disconnect_network(network, request).await, &[404])
+            .map_err(|error| failed(doing, error))?;
     }
     Ok(())
 }
