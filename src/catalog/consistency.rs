@@ -8,6 +8,8 @@ use crate::diagnostic::{Diagnostic, Place};
 /// Names in `from` that are no roles.
 const NOT_ROLES: [&str; 2] = ["users", "all"];
 
+static NONE: Vec<String> = Vec::new();
+
 /// Everything that is wrong with a parsed stack.
 pub(super) fn faults(catalog: &StackCatalog) -> Vec<Diagnostic> {
     let mut found = Found { catalog, faults: Vec::new() };
@@ -19,6 +21,7 @@ pub(super) fn faults(catalog: &StackCatalog) -> Vec<Diagnostic> {
     }
     found.cycles("with", |role| &role.with);
     found.cycles("after", |role| &role.after);
+    found.cycles("upgrade.after", |role| role.upgrade.as_ref().map_or(&NONE, |spec| &spec.after));
     found.stack();
     found.faults
 }
@@ -98,6 +101,9 @@ impl Found<'_> {
                 self.unknown_role(&file, key, other);
             }
         }
+        for other in role.upgrade.iter().flat_map(|spec| &spec.after) {
+            self.unknown_role(&file, "upgrade.after", other);
+        }
         for reach in role.ports.iter().flat_map(|port| &port.from) {
             if !NOT_ROLES.contains(&reach.role.as_str()) {
                 self.unknown_role(&file, "from", &reach.role);
@@ -155,12 +161,18 @@ impl Found<'_> {
                 let message = format!("`{}` is no list of the product's settings", product.settings);
                 self.report("stack.yaml", &product.settings, message);
             }
-            let setting = product.version.split_once('.');
-            if !setting.is_some_and(|(role, name)| {
-                catalog.roles.get(role).is_some_and(|role| role.settings.contains_key(name))
-            }) {
-                let message = format!("`{}` is no setting of a role", product.version);
-                self.report("stack.yaml", &product.version, message);
+            for setting in std::iter::once(&product.version).chain(&product.consent) {
+                let known =
+                    setting.split_once('.').and_then(|(role, name)| catalog.roles.get(role)?.settings.get(name));
+                if known.is_none() {
+                    self.report("stack.yaml", setting, format!("`{setting}` is no setting of a role"));
+                }
+            }
+            for stop in product.stops.iter().filter(|stop| super::version::parts(stop).is_none()) {
+                self.report("stack.yaml", stop, format!("`{stop}` is no version"));
+            }
+            if let Some(probe) = &product.probe {
+                self.script(&probe.on, &probe.script);
             }
         }
         for (role, setting) in &catalog.stack.stand_ins {
@@ -182,13 +194,18 @@ impl Found<'_> {
                 }
             }
         }
-        for check in &catalog.stack.checks {
-            for role in &check.on {
-                self.unknown_role("stack.yaml", "on", role);
-            }
-            if catalog.check_script(&check.script).is_none() {
-                self.report("stack.yaml", &check.script, format!("there is no script `{CHECKS}/{}`", check.script));
-            }
+        let before = catalog.stack.product.iter().flat_map(|product| &product.upgrade_checks);
+        for check in catalog.stack.checks.iter().chain(before) {
+            self.script(&check.on, &check.script);
+        }
+    }
+
+    fn script(&mut self, on: &[String], script: &str) {
+        for role in on {
+            self.unknown_role("stack.yaml", "on", role);
+        }
+        if self.catalog.check_script(script).is_none() {
+            self.report("stack.yaml", script, format!("there is no script `{CHECKS}/{script}`"));
         }
     }
 

@@ -73,6 +73,9 @@ pub struct Role {
     /// Shell command that succeeds on the node that leads (PostgreSQL's leader, Redis' primary) and fails elsewhere.
     #[serde(default)]
     pub leader: Option<String>,
+    /// What an upgrade of the product does on nodes of the role besides configuring them anew.
+    #[serde(default)]
+    pub upgrade: Option<UpgradeSpec>,
 }
 
 impl Role {
@@ -115,6 +118,23 @@ pub struct Rolling {
     pub max_unavailable: u32,
     /// The node for which `leader` succeeds is changed last.
     pub leader_last: bool,
+}
+
+/// How nodes of a role take part in an upgrade of the product: one after the other as `rolling` says, each of them
+/// configured with the new version between `leave` and `settle`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpgradeSpec {
+    /// Roles that are upgraded on every node before this one is on any.
+    pub after: Vec<String>,
+    /// POSIX shell, a template: before anything changes on the node. Hands over what the node leads, sends users away.
+    pub leave: Option<String>,
+    /// POSIX shell, a template: after it. Takes users again, and succeeds only when the node does its part.
+    pub settle: Option<String>,
+    /// POSIX shell, a template: once every node has the new version. Empty where the node has nothing to finish.
+    pub finish: Option<String>,
+    /// Seconds that each of them may take. 0 means half an hour.
+    pub deadline: u32,
 }
 
 /// A directory.

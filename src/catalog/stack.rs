@@ -36,12 +36,35 @@ pub struct StackSpec {
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Product {
-    /// Setting that holds the version: `role.setting`.
+    /// Setting that holds the version: `role.setting`. The role's status line of the same name tells which one a node has.
     pub version: String,
     /// Major versions that the stack can configure, oldest first, each with its last minor version where that is known.
     pub majors: BTreeMap<u32, Option<u32>>,
     /// File of the stack (JSON) that lists the settings which its versions know.
     pub settings: String,
+    /// Setting (`role.setting`) that lets a node exchange the version that it has; `upgrade` sets it.
+    #[serde(default)]
+    pub consent: Option<String>,
+    /// Versions `major.minor`, oldest first, that an upgrade must not jump over.
+    #[serde(default)]
+    pub stops: Vec<String>,
+    /// What must hold before an upgrade changes anything, besides the stack's `checks`.
+    #[serde(default)]
+    pub upgrade_checks: Vec<PathCheck>,
+    /// Asks all the while that an upgrade runs.
+    #[serde(default)]
+    pub probe: Option<Probe>,
+}
+
+/// A program that uses the environment as its users do, again and again until it is ended. Of each request it prints
+/// `ok` or `failed`, the milliseconds it took, and what was asked.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// Role on whose first node it runs (the first of these that the environment has).
+    pub on: Vec<String>,
+    /// Template below the stack's `checks/`, like that of a check.
+    pub script: String,
 }
 
 /// A check of a whole path, run on a node of the environment.

@@ -15,7 +15,7 @@ use crate::{
     lock::Lease,
     plan::{Action, Plan, Risk, StepId, Verb},
     provider::{Change, Verdict},
-    session::{self, Ran, Reach, RunRequest, SavedPlan, Session},
+    session::{self, Probed, Ran, Reach, RunRequest, SavedPlan, Session, Watch},
     verify::CheckResult,
     view::{self, PlanStyle},
 };
@@ -126,28 +126,44 @@ pub async fn carry_out(
     let viewing = output.watch(log.filter(receiver));
     let id = run.id().to_string();
     let request = RunRequest { plan, run, finished, concurrency, events: &events, log: &log, stop };
-    let Ran { report, run } = session.execute(reach, request).await?;
-    let mut code = report.exit_code();
-    let mut checks = Vec::new();
-    if code == exit::DONE && verify {
-        events.send(Event::Note { text: "proving the whole paths".to_owned() });
-        checks = session.verify(reach, &events).await?;
-        if checks.iter().any(|check| !check.ok) {
-            code = exit::CHECKS_FAILED;
+    let watch = if plan.verb == Verb::Upgrade { session.watch(reach)? } else { None };
+    let working = async {
+        let Ran { report, run } = session.execute(reach, request).await?;
+        let mut code = report.exit_code();
+        let mut checks = Vec::new();
+        if code == exit::DONE && verify {
+            events.send(Event::Note { text: "proving the whole paths".to_owned() });
+            checks = session.verify(reach, &events).await?;
+            if checks.iter().any(|check| !check.ok) {
+                code = exit::CHECKS_FAILED;
+            }
         }
-    }
+        Ok::<_, Failure>((report, run, code, checks))
+    };
+    let (report, run, code, checks) = match &watch {
+        Some(watch) => tokio::select! {
+            done = working => done?,
+            () = watch.run(reach) => unreachable!("it asks until it is dropped"),
+        },
+        None => working.await?,
+    };
+    let probed = watch.as_ref().map(Watch::probed);
     run.finish(code).map_err(session::Error::from)?;
     events.send(report.finished(&id, code));
     drop(events);
     viewing.finish().await;
     if output.format() == Format::Json {
-        output.document(&Ended::of(plan, &id, &report, &checks, code))?;
+        let ended = Ended { probe: probed.as_ref(), ..Ended::of(plan, &id, &report, &checks, code) };
+        output.document(&ended)?;
     }
     if output.json() {
         return Ok(code);
     }
     if !checks.is_empty() {
         output.print(&view::checks(&checks, output.color()))?;
+    }
+    if let Some(probed) = &probed {
+        output.print(&asked(probed))?;
     }
     match code {
         exit::DONE if verify => output.print(&summary(session, reach)?)?,
@@ -178,6 +194,8 @@ pub struct Ended<'a> {
     checks: &'a [CheckResult],
     elapsed_ms: u128,
     exit_code: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe: Option<&'a Probed>,
 }
 
 impl<'a> Ended<'a> {
@@ -196,6 +214,7 @@ impl<'a> Ended<'a> {
             checks: &[],
             elapsed_ms: 0,
             exit_code: exit::DONE,
+            probe: None,
         }
     }
 
@@ -217,6 +236,24 @@ impl<'a> Ended<'a> {
             ..Self::nothing(plan)
         }
     }
+}
+
+/// What users would have noticed.
+fn asked(probed: &Probed) -> String {
+    let Probed { requests, failed, longest_gap_ms, interrupted } = probed;
+    let seconds = |ms: u64| Duration::from_millis(ms).as_secs_f64();
+    let requests = view::count(usize::try_from(*requests).unwrap_or(usize::MAX), "request");
+    let gap = seconds(*longest_gap_ms);
+    let none = if failed.is_empty() { "none failed".to_owned() } else { format!("{} failed", failed.len()) };
+    let mut text =
+        format!("{requests} through the external URL meanwhile: {none}; longest time without an answer {gap:.1} s\n");
+    for request in failed {
+        text.push_str(&format!("  after {:.1} s: {}\n", seconds(request.at_ms), request.what));
+    }
+    if *interrupted > 0 {
+        text.push_str(&format!("  {interrupted} times nobody asked: the connection to the asking node broke\n"));
+    }
+    text
 }
 
 /// What runs, where, and what to type next.

@@ -20,6 +20,7 @@ mod secrets;
 mod ssh;
 mod status;
 mod target;
+mod upgrade;
 mod validate;
 mod verify;
 
@@ -75,6 +76,8 @@ enum Command {
     Graph(graph::Args),
     /// Print what would be written to a node; offline, with placeholder secrets
     Render(render::Args),
+    /// Bring the product to another version while it serves
+    Upgrade(upgrade::Args),
     /// List what was done, by whom, when
     Runs(runs::Args),
     /// Finish a run that was stopped
@@ -133,6 +136,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Explain(args) => explain::run(args, &output),
         Command::Graph(args) => graph::run(args),
         Command::Render(args) => render::run(args, &output),
+        Command::Upgrade(args) => upgrade::run(args, &output).await,
         Command::Runs(args) => runs::run(args, &output),
         Command::Resume(args) => resume::run(args, &output).await,
         Command::Lock(args) => lock::run(args, &output),

@@ -43,6 +43,11 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let command = format!("resume {id}");
     let lock = session.lock(&command, Some(&id), args.run.lock_wait.map(Duration::from_secs), say_waiting).await?;
     let resumed = session.take_up(&id, &command)?;
+    // An upgrade is finished with the version that it began for, whatever the file says.
+    let session = match &resumed.plan.to {
+        Some(version) => session.at_version(version)?,
+        None => session,
+    };
     let mut left = resumed.plan.clone();
     left.steps.retain(|step| !resumed.finished.contains(&step.id));
     // The run was consented to when it began; only loss of data is asked for again.
@@ -51,7 +56,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let (stop, signal) = StopHandle::new();
     let watching = stop.listen()?;
     let lost = stop.finish_when(lock.lost(), "the lock was taken away");
-    let verify = resumed.plan.verb == Verb::Apply;
+    let verify = resumed.plan.verb != Verb::Destroy;
     let work = Work {
         plan: &resumed.plan,
         run: resumed.run,

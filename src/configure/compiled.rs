@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use minijinja::Environment;
 
-use super::{inputs::RenderError, template};
+use super::{inputs::RenderError, resource::Moment, template};
 use crate::catalog::{CommandSpec, Role, StackCatalog};
 
 /// A text of `role.yaml`: most have nothing to fill in.
@@ -39,6 +39,7 @@ pub(super) struct CompiledRole {
     pub(super) ready: Vec<Conditional>,
     pub(super) status: Vec<Conditional>,
     pub(super) leader: Option<Text>,
+    pub(super) upgrade: Vec<(Moment, Text)>,
     /// `role.yaml` as messages name it.
     pub(super) place: Place,
 }
@@ -112,6 +113,15 @@ impl Compiler<'_> {
             ready: self.list(&role.ready, |spec| (spec.when.as_ref(), vec![&spec.run]))?,
             status: self.list(&role.status, |spec| (None, vec![&spec.run]))?,
             leader: role.leader.as_deref().map(|text| self.text(text)).transpose()?,
+            upgrade: role
+                .upgrade
+                .iter()
+                .flat_map(|spec| {
+                    [(Moment::Leave, &spec.leave), (Moment::Settle, &spec.settle), (Moment::Finish, &spec.finish)]
+                })
+                .filter_map(|(moment, text)| Some((moment, text.as_deref()?)))
+                .map(|(moment, text)| Ok((moment, self.text(text)?)))
+                .collect::<Result<_, RenderError>>()?,
             place: Place { file: self.file.clone(), line: 1 },
         })
     }

@@ -16,11 +16,14 @@ use super::{
     facts::Facts,
     inputs::{Inputs, RenderError},
     names,
-    resource::{Item, Stage, Want},
+    resource::{Item, Stage, Task, Want},
     status::{Fact, NodeQuestions, Probe},
     template,
 };
 use crate::catalog::{PathCheck, Phase, Role, SecretSpec, ServiceSpec};
+
+/// Seconds that a text of an upgrade may take where its role says nothing.
+const UPGRADE_DEADLINE: u32 = 1800;
 
 /// Renders roles for nodes. Made once per environment; then a node costs little.
 pub struct Renderer<'a> {
@@ -88,18 +91,46 @@ impl<'a> Renderer<'a> {
         Ok(questions)
     }
 
+    /// What the node's roles do at the moments of an upgrade. What is empty on this node is left out.
+    ///
+    /// # Errors
+    /// When something in a role is wrong for this node.
+    pub fn tasks(&self, node: &str) -> Result<Vec<Task>, RenderError> {
+        let mut tasks = Vec::new();
+        for name in self.roles(node)? {
+            let role = self.role(node, name)?;
+            let deadline = role.role.upgrade.as_ref().map_or(0, |spec| spec.deadline);
+            let deadline = if deadline == 0 { UPGRADE_DEADLINE } else { deadline };
+            for (moment, text) in &role.compiled.upgrade {
+                let run = role.shown(text, "a text of an upgrade")?;
+                if !run.trim().is_empty() {
+                    tasks.push(Task { role: name.clone(), moment: *moment, run, deadline });
+                }
+            }
+        }
+        Ok(tasks)
+    }
+
     /// The script of a whole-path check for a node that it runs on.
     ///
     /// # Errors
     /// When the script is wrong for this node.
     pub fn check_script(&self, node: &str, check: &PathCheck) -> Result<Script, RenderError> {
+        self.script(node, &check.script)
+    }
+
+    /// A script below the stack's `checks/` for a node that it runs on.
+    ///
+    /// # Errors
+    /// When the script is wrong for this node.
+    pub fn script(&self, node: &str, name: &str) -> Result<Script, RenderError> {
         let catalog = self.inputs.catalog;
         let roles = self.roles(node)?;
         let declared = roles.iter().filter_map(|role| catalog.roles.get(role)).flat_map(|role| &role.secrets);
         let secrets = Secrets::fetch(self.inputs.secrets, node, declared);
         let taken = secrets.taken();
         let context = self.context(node, None, Some((Value::from_object(secrets), Arc::clone(&taken))))?;
-        let path = format!("{}/{}", crate::catalog::CHECKS, check.script);
+        let path = format!("{}/{name}", crate::catalog::CHECKS);
         let place = Place { file: catalog.place(&path), line: 1 };
         let text = self.fill(&path, &place, node, &context)?;
         Ok(Script { text, secret: taken.load(Ordering::Relaxed) })

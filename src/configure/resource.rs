@@ -2,6 +2,31 @@
 
 use serde::{Deserialize, Serialize};
 
+/// When in an upgrade a role's own text runs on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Moment {
+    /// Before anything changes on the node.
+    Leave,
+    /// After the node was configured.
+    Settle,
+    /// After every node was.
+    Finish,
+}
+
+/// What a role does on a node at one moment of an upgrade.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Role.
+    pub role: String,
+    /// When.
+    pub moment: Moment,
+    /// Shell text.
+    pub run: String,
+    /// Seconds it may take.
+    pub deadline: u32,
+}
+
 /// One role's work on one node: everything rendered, nothing left to decide.
 #[derive(Debug, Clone)]
 pub struct Stage {

@@ -32,6 +32,8 @@ pub struct Look<'a> {
     pub stages: &'a BTreeMap<String, Vec<Stage>>,
     /// Roles by name.
     pub roles: &'a BTreeMap<String, Role>,
+    /// Node -> role and the shell text that succeeds on its leader.
+    pub leaders: &'a BTreeMap<String, Vec<(String, String)>>,
     /// Where progress goes.
     pub events: &'a Events,
 }
@@ -70,13 +72,11 @@ async fn look_at(look: &Look<'_>, host: &Host, stages: &[Stage]) -> NodeState {
             let stages: BTreeMap<String, Vec<ItemResult>> =
                 reports.into_iter().map(|report| (report.role, report.results)).collect();
             let mut leads = BTreeSet::new();
-            for (role, results) in &stages {
-                let Some(spec) = look.roles.get(role) else { continue };
-                // Who leads matters only where something is about to be restarted.
-                if spec.rolling.leader_last
-                    && results.iter().any(|result| result.outcome != Outcome::Ok)
-                    && leads_role(look.remote, host, spec).await
-                {
+            // Who leads matters only where something is about to change; an earlier stage may restart a later one's service.
+            let differs = stages.values().flatten().any(|result| result.outcome != Outcome::Ok);
+            for (role, question) in look.leaders.get(&host.node).into_iter().flatten().filter(|_| differs) {
+                let last = look.roles.get(role).is_some_and(|role| role.rolling.leader_last);
+                if last && leads_role(look.remote, host, question).await {
                     leads.insert(role.clone());
                 }
             }
@@ -86,11 +86,10 @@ async fn look_at(look: &Look<'_>, host: &Host, stages: &[Stage]) -> NodeState {
 }
 
 /// Whether the node leads the role right now. A node that cannot tell does not lead.
-async fn leads_role(remote: &dyn Remote, host: &Host, role: &Role) -> bool {
-    let Some(command) = &role.leader else { return false };
+async fn leads_role(remote: &dyn Remote, host: &Host, question: &str) -> bool {
     let program = Program {
         command: "sh -s".to_owned(),
-        stdin: format!("{command}\n").into_bytes(),
+        stdin: format!("{question}\n").into_bytes(),
         root: true,
         deadline: LEADER_DEADLINE,
     };

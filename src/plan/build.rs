@@ -72,11 +72,7 @@ pub fn apply(input: &Input<'_>) -> Plan {
             before = Some(wait.id.clone());
             steps.push(wait);
         }
-        // A role that leaves its work to another node has nothing to do here.
-        let idle = |stage: &&Stage| {
-            stage.resources.is_empty() && input.roles.get(&stage.role).is_some_and(Role::has_resources)
-        };
-        for stage in stages.iter().filter(|stage| !idle(stage)) {
+        for stage in stages.iter().filter(|stage| may_run(stage, input.roles)) {
             let Some((reason, risk, changes)) = stage_work(stage, state, created, before.is_some()) else { continue };
             let id = StepId::from(format!("configure/{}/{}", node.name, stage.role));
             steps.push(Step {
@@ -104,10 +100,23 @@ pub fn apply(input: &Input<'_>) -> Plan {
     Plan {
         environment: input.topology.environment.clone(),
         verb: Verb::Apply,
+        to: None,
         steps,
         notes: input.notes.to_vec(),
         unreachable,
     }
+}
+
+/// A role that leaves its work to another node has nothing to do here.
+pub(super) fn may_run(stage: &Stage, roles: &BTreeMap<String, Role>) -> bool {
+    !stage.resources.is_empty() || !roles.get(&stage.role).is_some_and(Role::has_resources)
+}
+
+/// What of a stage differs on a node that was looked at.
+pub(super) fn differing(stage: &Stage, state: &NodeState) -> Vec<ItemChange> {
+    let NodeState::Seen { stages, .. } = state else { return Vec::new() };
+    let results = stages.get(&stage.role).into_iter().flatten();
+    results.filter(|result| result.outcome != Outcome::Ok).map(|result| item_change(stage, result)).collect()
 }
 
 fn await_node(node: &str, reason: String, needs: Vec<StepId>) -> Step {
@@ -132,7 +141,7 @@ pub fn destroy(environment: &str, changes: &[Change], notes: Vec<String>) -> Pla
     for step in steps.iter_mut().filter(|step| step.node.is_none()) {
         step.needs.extend(nodes.iter().cloned());
     }
-    Plan { environment: environment.to_owned(), verb: Verb::Destroy, steps, notes, unreachable: Vec::new() }
+    Plan { environment: environment.to_owned(), verb: Verb::Destroy, to: None, steps, notes, unreachable: Vec::new() }
 }
 
 fn resource_id(change: &Change) -> &str {

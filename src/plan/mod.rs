@@ -3,9 +3,11 @@
 pub mod build;
 pub mod file;
 pub mod model;
+pub mod upgrade;
 
 pub use build::{Input, apply, destroy};
 pub use model::{Action, Counts, ItemChange, Plan, PlanError, Risk, Step, StepId, Unreachable, Verb};
+pub use upgrade::{UpgradeError, UpgradeInput, upgrade};
 
 #[cfg(test)]
 mod tests;

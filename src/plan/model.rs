@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::provider::Change;
+use crate::{configure::Moment, provider::Change};
 
 /// Everything that one run will do, enumerated before it starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Plan {
     pub verb: Verb,
     /// Steps, each after everything it needs wherever the planner can arrange it; the engine goes by `needs`.
     pub steps: Vec<Step>,
+    /// The product's version that an upgrade leads to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// What is not done, and why.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -31,6 +34,8 @@ pub struct Plan {
 pub enum Verb {
     /// Make the environment what its file says.
     Apply,
+    /// Bring the product to another version while it serves.
+    Upgrade,
     /// Remove the environment.
     Destroy,
 }
@@ -99,6 +104,13 @@ pub enum Action {
         /// Role.
         role: String,
     },
+    /// What a role does on the step's node at one moment of an upgrade.
+    Task {
+        /// Role.
+        role: String,
+        /// When.
+        moment: Moment,
+    },
 }
 
 /// One thing on a node that differs from what it should be.
@@ -131,6 +143,9 @@ pub struct Counts {
     pub wait: usize,
     /// Stages of nodes.
     pub configure: usize,
+    /// What roles do besides in an upgrade.
+    #[serde(default)]
+    pub task: usize,
 }
 
 /// A plan that cannot be run, read or written.
@@ -204,6 +219,7 @@ impl Plan {
                 Action::Infrastructure(Change::Delete { .. }) => &mut counts.delete,
                 Action::AwaitNode => &mut counts.wait,
                 Action::Configure { .. } => &mut counts.configure,
+                Action::Task { .. } => &mut counts.task,
             } += 1;
         }
         counts
@@ -229,7 +245,7 @@ impl Plan {
                 serde_json::json!([step.id, step.node, needs, step.risk, action, step.changes])
             })
             .collect();
-        let whole = sorted(serde_json::json!([self.environment, self.verb, steps]));
+        let whole = sorted(serde_json::json!([self.environment, self.verb, self.to, steps]));
         let hash = Sha256::digest(whole.to_string());
         hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -320,7 +336,7 @@ impl Counts {
     /// All steps.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.create + self.start + self.update + self.replace + self.delete + self.wait + self.configure
+        self.create + self.start + self.update + self.replace + self.delete + self.wait + self.configure + self.task
     }
 }
 
@@ -330,6 +346,7 @@ impl Verb {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Apply => "apply",
+            Self::Upgrade => "upgrade",
             Self::Destroy => "destroy",
         }
     }

@@ -29,7 +29,7 @@ fn create(id: &str) -> Step {
 }
 
 fn plan(steps: Vec<Step>) -> Plan {
-    Plan { environment: "demo".to_owned(), verb: Verb::Apply, steps, notes: vec![], unreachable: vec![] }
+    Plan { environment: "demo".to_owned(), verb: Verb::Apply, to: None, steps, notes: vec![], unreachable: vec![] }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::{
     journal::{Header, OutputLog, Resumed, Run, RunId, Runs},
     lock::{Lease, Lock, LockRequest},
     operator::Operator,
-    plan::{Plan, StepId},
+    plan::{Plan, StepId, Verb},
 };
 
 /// How a plan is run.
@@ -90,17 +90,23 @@ impl Session {
     pub async fn execute(&self, reach: &Reach, request: RunRequest<'_>) -> Result<Ran, Error> {
         let RunRequest { plan, mut run, finished, concurrency, events, log, stop } = request;
         let addresses = self.addresses(&reach.hosts);
-        let (stages, redactor) = if plan.verb == crate::plan::Verb::Apply {
-            let store = self.secrets(&addresses, Fill::Make)?;
-            (self.stages(&addresses, &store)?, store.redactor())
-        } else {
-            Default::default()
+        let (stages, tasks, redactor) = match plan.verb {
+            Verb::Apply | Verb::Upgrade => {
+                let store = self.secrets(&addresses, Fill::Make)?;
+                (self.stages(&addresses, &store)?, self.tasks(&addresses)?, store.redactor())
+            }
+            Verb::Destroy => Default::default(),
         };
         log.redact_with(redactor.clone());
         log.write_to(&run.output())?;
         run.redact_with(redactor);
-        let work =
-            Work { provider: self.provider.as_ref(), remote: &reach.remote, hosts: &reach.hosts, stages: &stages };
+        let work = Work {
+            provider: self.provider.as_ref(),
+            remote: &reach.remote,
+            hosts: &reach.hosts,
+            stages: &stages,
+            tasks: &tasks,
+        };
         let options = Options {
             run: run.id().to_string(),
             concurrency,

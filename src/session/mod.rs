@@ -8,6 +8,7 @@ mod proof;
 mod reach;
 mod saved;
 mod survey;
+mod upgrade;
 mod vault;
 mod work;
 
@@ -18,3 +19,4 @@ pub use proof::NodeStatus;
 pub use reach::Reach;
 pub use saved::SavedPlan;
 pub use survey::Survey;
+pub use upgrade::{FailedRequest, Probed, Watch};

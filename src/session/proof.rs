@@ -10,6 +10,7 @@ use super::{
     vault::{Fill, Vault},
 };
 use crate::{
+    catalog::PathCheck,
     configure::{self, node_status},
     event::Events,
     provider::Condition,
@@ -105,12 +106,22 @@ impl Session {
     /// # Errors
     /// When a check cannot be rendered. A check that does not hold is a result.
     pub async fn verify(&self, reach: &Reach, events: &Events) -> Result<Vec<CheckResult>, Error> {
+        self.prove(reach, &self.catalog.stack.checks, events).await
+    }
+
+    /// Runs checks of the stack.
+    pub(super) async fn prove(
+        &self,
+        reach: &Reach,
+        checks: &[PathCheck],
+        events: &Events,
+    ) -> Result<Vec<CheckResult>, Error> {
         let addresses = self.addresses(&reach.hosts);
         let store = self.stored_secrets()?;
         let vault = Vault(&store);
         let renderer = self.renderer(&addresses, &vault, true)?;
         let mut runs = Vec::new();
-        for check in &self.catalog.stack.checks {
+        for check in checks {
             if !renderer.holds(check.when.as_deref())? {
                 continue;
             }

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Error, Reach, Session, vault::Fill};
+use super::{
+    Error, Reach, Session,
+    open::Addresses,
+    vault::{Fill, Vault},
+};
 use crate::{
     configure::Stage,
     event::Events,
@@ -12,6 +16,7 @@ use crate::{
         self, Change, Condition, Host, Live,
         diff::{Deferred, Difference},
     },
+    secrets::SecretStore,
 };
 
 /// What was found, and the plan that follows from it.
@@ -54,12 +59,25 @@ impl Session {
                 hosts: &running,
                 stages: &stages,
                 roles: &self.catalog.roles,
+                leaders: &self.leaders(&addresses, &store)?,
                 events,
             })
             .await
         };
         let plan = self.plan(&difference, &stages, &nodes)?;
         Ok(Survey { live, nodes, plan })
+    }
+
+    /// Node -> role and the question that its leader answers with success.
+    pub(super) fn leaders(
+        &self,
+        addresses: &Addresses,
+        store: &SecretStore,
+    ) -> Result<BTreeMap<String, Vec<(String, String)>>, Error> {
+        let vault = Vault(store);
+        let renderer = self.renderer(addresses, &vault, true)?;
+        let nodes = self.topology.nodes.iter();
+        nodes.map(|node| Ok((node.name.clone(), renderer.questions(&node.name)?.leaders))).collect()
     }
 
     /// The plan for a place where nothing is yet: asks neither the provider nor a node, and knows no address or secret.

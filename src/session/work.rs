@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use futures_util::future::BoxFuture;
 
 use crate::{
-    configure::{ConfigureError, Mode, Stage, run_stage},
+    configure::{ConfigureError, Mode, Moment, Stage, Task, run_stage},
     engine::{ErrorClass, Execute, StepError, StepOutcome},
     event::StepLog,
     plan::{Action, Step},
     provider::{Change, Host, Provider, ProviderError},
-    remote::{Remote, RemoteError},
+    remote::{Program, Remote, RemoteError},
 };
 
 /// How long a node may take from its creation until SSH answers.
@@ -22,6 +22,7 @@ pub(super) struct Work<'a> {
     pub remote: &'a dyn Remote,
     pub hosts: &'a BTreeMap<String, Host>,
     pub stages: &'a BTreeMap<String, Vec<Stage>>,
+    pub tasks: &'a BTreeMap<String, Vec<Task>>,
 }
 
 impl Execute for Work<'_> {
@@ -31,6 +32,7 @@ impl Execute for Work<'_> {
                 Action::Infrastructure(change) => self.infrastructure(change, log).await,
                 Action::AwaitNode => self.arrive(step).await,
                 Action::Configure { role } => self.configure(step, role, log).await,
+                Action::Task { role, moment } => self.task(step, role, *moment, log).await,
             }
         })
     }
@@ -89,6 +91,38 @@ impl Work<'_> {
                 tail: error.output().to_vec(),
             }),
         }
+    }
+
+    async fn task(&self, step: &Step, role: &str, moment: Moment, log: &StepLog) -> Result<StepOutcome, StepError> {
+        let host = self.host(step)?;
+        let task = self
+            .tasks
+            .get(&host.node)
+            .and_then(|tasks| tasks.iter().find(|task| task.role == role && task.moment == moment))
+            .ok_or_else(|| permanent(format!("{} has nothing of {role} to do any more", host.node)))?;
+        let program = Program {
+            command: "sh -s 2>&1".to_owned(),
+            stdin: task.run.clone().into_bytes(),
+            root: true,
+            deadline: Duration::from_secs(u64::from(task.deadline)),
+        };
+        let output =
+            self.remote.run(host, program, &|line| log.line(line)).await.map_err(|error| remote_error(&error))?;
+        if output.code == Some(0) {
+            return Ok(StepOutcome::default());
+        }
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let tail: Vec<String> = said.lines().rev().take(20).map(str::to_owned).collect();
+        let message = tail.first().cloned().unwrap_or_else(|| match output.code {
+            Some(code) => format!("ended with code {code}"),
+            None => "ended by a signal".to_owned(),
+        });
+        Err(StepError {
+            message,
+            hint: Some("the nodes after this one keep the old version and go on serving".to_owned()),
+            class: ErrorClass::Permanent,
+            tail: tail.into_iter().rev().collect(),
+        })
     }
 
     fn host(&self, step: &Step) -> Result<&Host, StepError> {

@@ -50,7 +50,7 @@ pub fn plan_text(plan: &Plan, style: PlanStyle) -> String {
 /// One line that says how much it is.
 #[must_use]
 pub fn summary(plan: &Plan) -> String {
-    let Counts { create, start, update, replace, delete, configure, .. } = plan.counts();
+    let Counts { create, start, update, replace, delete, configure, task, .. } = plan.counts();
     let mut parts = Vec::new();
     for (count, what) in [
         (create, "to create"),
@@ -59,6 +59,7 @@ pub fn summary(plan: &Plan) -> String {
         (replace, "to replace"),
         (delete, "to remove"),
         (configure, "stages to configure"),
+        (task, "moves of an upgrade"),
     ] {
         if count > 0 {
             parts.push(format!("{count} {what}"));
@@ -89,6 +90,7 @@ fn write_step(out: &mut String, step: &Step, style: PlanStyle) {
         Action::Infrastructure(Change::Delete { .. }) => ("-", Style::new().red()),
         Action::AwaitNode => (".", Style::new().dim()),
         Action::Configure { .. } => ("~", Style::new().yellow()),
+        Action::Task { .. } => ("!", Style::new().cyan()),
     };
     let risk = match step.risk {
         Risk::None => "",

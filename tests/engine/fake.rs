@@ -141,7 +141,8 @@ pub fn step(id: &str, node: Option<&str>, needs: &[String]) -> Step {
 }
 
 pub fn plan(steps: Vec<Step>) -> Plan {
-    let plan = Plan { environment: "demo".to_owned(), verb: Verb::Apply, steps, notes: vec![], unreachable: vec![] };
+    let plan =
+        Plan { environment: "demo".to_owned(), verb: Verb::Apply, to: None, steps, notes: vec![], unreachable: vec![] };
     plan.validate().unwrap();
     plan
 }

@@ -9,3 +9,4 @@ mod predecessor;
 mod run_order;
 mod scripts;
 mod secrets;
+mod upgrades;

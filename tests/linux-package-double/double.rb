@@ -116,6 +116,8 @@ def reconfigure
   text = JSON.generate(found)
   same = File.exist?(STATE) && File.read(STATE) == text && system('systemctl is-active -q gitlab-runsvdir')
   FileUtils.mkdir_p(File.dirname(STATE))
+  FileUtils.rm_rf('/opt/gitlab/service')
+  found[:services].each { |service| FileUtils.mkdir_p("/opt/gitlab/service/#{service.tr('_', '-')}") }
   File.write(STATE, text)
   system('systemctl enable -q gitlab-runsvdir 2>/dev/null; systemctl restart gitlab-runsvdir', exception: true) unless same
   return unless found[:services].include?('postgresql')
@@ -136,6 +138,7 @@ def psql(words)
   case sql
   when /case when pg_is_in_recovery/ then puts(role)
   when /pg_is_in_recovery/ then puts(role == 'leader' ? 'f' : 't')
+  when /batched_background_migrations/ then puts File.exist?('/etc/gitlab-double/unfinished') ? 2 : 0
   when /pg_database where datname = '(\w+)'/
     puts 1 if ask('127.0.0.1', 5432, 'databases').to_s.split(',').include?(Regexp.last_match(1))
   when /server_version/ then puts '17.6'
@@ -150,7 +153,12 @@ def gitlab_ctl(words)
   in ['reconfigure', *] then reconfigure
   in ['check-config', *] then configuration
   in ['status', service] then exit(state['services'].include?(service) && system('systemctl is-active -q gitlab-runsvdir') ? 0 : 1)
-  in ['restart', *] then system('systemctl restart gitlab-runsvdir', exception: true)
+  # One daemon has all services: reconfigure started it anew when something changed.
+  in ['restart', _] then nil
+  in ['restart'] then system('systemctl restart gitlab-runsvdir', exception: true)
+  in ['patroni', 'switchover', '--force']
+    other = ask(state['consul_servers'].first, 8300, "change postgresql #{state['address']}")
+    stop "nobody else can lead: #{other}" unless other == 'changed'
   in ['get-postgresql-primary'] then puts "#{ask(state['consul_servers'].first, 8300, 'lead postgresql - false')}:5432"
   in ['write-pgpass', *]
     twice = $stdin.read.lines
@@ -166,12 +174,18 @@ def gitlab_rake(words)
     needs = state['needs']
     told = ask(needs['db_host'], needs['db_port'], "migrate #{VERSION}")
     stop "rake aborted: #{told || 'the database does not answer'}" unless told == VERSION
+  in ['db:migrate']
+    needs = state['needs']
+    # Nobody may be left with the old code once its columns are dropped; that is told by the calls' order.
+    told = ask(needs['db_host'], needs['db_port'], "migrate #{VERSION}")
+    stop "rake aborted: #{told || 'the database does not answer'}" unless told == VERSION
   else stop "the double does not know: gitlab-rake #{words.join(' ')}"
   end
 end
 
 command, *words = ARGV
 called = [command, *words.map { |word| word.lines.first.to_s.chomp }]
+called << 'without post-deployment migrations' if ENV['SKIP_POST_DEPLOYMENT_MIGRATIONS'] == 'true'
 
 if command == 'daemon'
   wait_for('a configuration', 1e9) { File.exist?(STATE) }
@@ -197,8 +211,11 @@ begin
   when 'gitlab-rails' then $stdin.read
   when 'gitlab-psql' then psql(words)
   when 'redis-cli'
+    # Sentinel answers on a port of its own.
+    port = words.include?('26379') ? 26_379 : 6379
+    words = words.reject { |word| word == '26379' }
     asked = words.drop_while { |word| word.start_with?('-') || word =~ %r{\A(/|127\.)} }
-    puts ask('127.0.0.1', 6379, asked.join(' ')).to_s.split('|')
+    puts ask('127.0.0.1', port, asked.join(' ')).to_s.split('|')
   when 'praefect' then exit(state['services'].include?('praefect') ? 0 : 1)
   else stop "the double does not know: #{called.join(' ')}"
   end

@@ -16,11 +16,6 @@ WantedBy=multi-user.target
 END
 mkdir -p /var/log/gitlab-double /var/opt/gitlab /etc/gitlab-double
 systemctl daemon-reload
-if [ "$1" = configure ] && [ -n "${2:-}" ]; then
-    if [ -e /etc/gitlab/skip-auto-reconfigure ]; then
-        # New code serves once it is restarted.
-        systemctl try-restart gitlab-runsvdir
-    else
-        gitlab-ctl reconfigure
-    fi
+if [ "$1" = configure ] && [ -n "${2:-}" ] && [ ! -e /etc/gitlab/skip-auto-reconfigure ]; then
+    gitlab-ctl reconfigure
 fi

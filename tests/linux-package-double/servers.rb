@@ -18,9 +18,9 @@ class Servers
   def initialize(state)
     @state = state
     @lock = Mutex.new
-    @leaders = {}
+    @leaders = JSON.parse(File.read("#{DATA}/leaders.json")) rescue {}
+    @members = {}
     @asked = {}
-    @replicas = 0
   end
 
   def run
@@ -78,7 +78,13 @@ class Servers
     if @state['consul_server']
       at(8300) do |socket|
         word, service, address, reluctant = socket.gets.to_s.split
-        socket.puts(word == 'lead' ? lead(service, address, reluctant == 'true') : 'yes')
+        socket.puts(
+          case word
+          when 'lead' then lead(service, address, reluctant == 'true')
+          when 'change' then change(service, address)
+          else 'yes'
+          end
+        )
       end
     end
     at(8301) { |socket| socket.puts 'yes' }
@@ -98,10 +104,29 @@ class Servers
   def lead(service, address, reluctant)
     @lock.synchronize do
       @asked[service] ||= Time.now
+      (@members[service] ||= {})[address] = Time.now unless address == '-'
+      before = @leaders[service]
       @leaders[service] ||= address unless address == '-' || (reluctant && Time.now - @asked[service] < 30)
+      keep if before != @leaders[service]
       @leaders[service] || 'nobody'
     end
   end
+
+  # Another member that asked lately leads from now on.
+  def change(service, from)
+    @lock.synchronize do
+      return 'it does not lead' unless @leaders[service] == from
+
+      other = (@members[service] || {}).find { |member, at| member != from && Time.now - at < 5 }
+      return 'no other member' unless other
+
+      @leaders[service] = other.first
+      keep
+      'changed'
+    end
+  end
+
+  def keep = File.write("#{DATA}/leaders.json", JSON.generate(@leaders))
 
   def leader = ask(@state['consul_servers'].first, 8300, "lead postgresql - false")
 
@@ -110,12 +135,19 @@ class Servers
   def postgresql
     file = "#{DATA}/postgresql.json"
     data = File.exist?(file) ? JSON.parse(File.read(file)) : { 'databases' => [], 'schema' => nil }
+    every(0.5) do
+      next if leads? || @leader.nil?
+
+      found = ask(@leader, 5432, 'stream')
+      @lock.synchronize { data = JSON.parse(found) } if found&.start_with?('{')
+    end
     at(5432) do |socket|
       word, what, way = socket.gets.to_s.split
       answer = @lock.synchronize do
         case word
         when 'role' then leads? ? 'leader' : 'replica'
         when 'create' then data['databases'] |= [what] if leads?
+        when 'stream' then leads? ? JSON.generate(data) : 'replica'
         when 'databases' then data['databases'].join(',')
         when 'schema' then leads? ? data['schema'] || 'none' : 'replica'
         when 'migrate'
@@ -138,6 +170,7 @@ class Servers
     every(1) do
       found = ask(@state['consul_servers'].first, 8300, "lead postgresql #{member}")
       @leading = found == @state['address'] unless found.nil?
+      @leader = found if found && found != 'nobody'
       @known = !found.nil? && found != 'nobody'
     end
     http(8008) do |path|
@@ -173,43 +206,72 @@ class Servers
   # --- Redis --------------------------------------------------------------------------------------------------------
 
   def redis
-    primary = @state['redis_primary']
+    file = "#{DATA}/redis.json"
+    # What a Sentinel decided outlives what gitlab.rb says.
+    primary = File.exist?(file) ? JSON.parse(File.read(file))['primary'] : @state['redis_primary']
+    follow = lambda do |address|
+      primary = address
+      File.write(file, JSON.generate({ primary: primary }))
+    end
+    replicas = {}
     linked = primary.nil?
-    if primary
-      # The link is a connection that stays.
-      every(1) do
-        Socket.tcp(primary, 6379, connect_timeout: 2) do |socket|
-          socket.puts 'replicate'
-          linked = socket.gets.to_s.start_with?('yes')
-          socket.gets if linked
-        end
-      rescue SystemCallError
-        nil
-      ensure
-        linked = false
+    # The link is a connection that stays.
+    every(0.5) do
+      to = primary or next
+      Socket.tcp(to, 6379, connect_timeout: 2) do |socket|
+        socket.puts 'replicate'
+        linked = socket.gets.to_s.start_with?('yes')
+        sleep 0.2 while linked && primary == to && !socket.wait_readable(0)
       end
+    rescue SystemCallError
+      nil
+    ensure
+      linked = false
     end
     at(6379) do |socket|
       case socket.gets.to_s.split.map(&:downcase)
       in ['replicate', *]
         if primary.nil?
-          @lock.synchronize { @replicas += 1 }
+          from = socket.remote_address.ip_address
+          @lock.synchronize { replicas[socket] = from }
           socket.puts 'yes'
-          socket.gets
-          @lock.synchronize { @replicas -= 1 }
+          sleep 0.2 until primary || socket.wait_readable(0)
+          @lock.synchronize { replicas.delete(socket) }
         else
           socket.puts 'no'
         end
       in ['ping', *] then socket.puts 'PONG'
       in ['info', *]
-        socket.puts primary ? "role:slave|master_link_status:#{linked ? 'up' : 'down'}" : "role:master|connected_slaves:#{@replicas}"
+        socket.puts primary ? "role:slave|master_link_status:#{linked ? 'up' : 'down'}" : "role:master|connected_slaves:#{replicas.size}"
+      in ['lead', *]
+        follow.call(nil)
+        socket.puts 'OK'
+      in ['follow', address]
+        follow.call(address)
+        socket.puts 'OK'
+      in ['hand-over', *]
+        other, *others = replicas.values
+        if primary.nil? && other && ask(other, 6379, 'lead') == 'OK'
+          others.each { |one| ask(one, 6379, "follow #{other}") }
+          follow.call(other)
+          socket.puts 'OK'
+        else
+          socket.puts 'NOGOODSLAVE no suitable replica to promote'
+        end
       else socket.puts 'ERR'
       end
     end
     figures(9121)
   end
 
-  def sentinel = at(26_379) { |socket| socket.puts 'PONG' }
+  def sentinel
+    at(26_379) do |socket|
+      case socket.gets.to_s.split
+      in ['sentinel', 'failover', *] then socket.puts(ask('127.0.0.1', 6379, 'hand-over') || 'NOGOODSLAVE')
+      else socket.puts 'PONG'
+      end
+    end
+  end
 
   # --- Git ----------------------------------------------------------------------------------------------------------
 
@@ -228,7 +290,10 @@ class Servers
   def missing
     needs = @state['needs']
     found = []
-    found << 'db' unless ask(needs['db_host'], needs['db_port'], 'schema') == @state['version']
+    # Old code works on a newer schema, as long as nothing that it needs was dropped.
+    schema = ask(needs['db_host'], needs['db_port'], 'schema').to_s
+    numbers = ->(version) { version.split('.').map(&:to_i) }
+    found << 'db' unless schema =~ /\A\d/ && (numbers.call(schema) <=> numbers.call(@state['version'])) >= 0
     found << 'redis' unless needs['redis'].any? { |host, port| ask(host, port, 'ping') }
     found << 'gitaly' unless needs['git'].all? { |host, port| ask(host, port, 'alive') }
     found
@@ -240,10 +305,16 @@ class Servers
     http(@state['web_port']) do |path|
       case path.split('?').first
       when '/-/readiness'
-        lost = missing
+        # Without all=1 the application speaks of itself alone, once it has started.
+        @started ||= missing.empty?
+        lost = path.include?('all=1') || !@started ? missing : []
         [lost.empty? ? 200 : 503, { status: lost.empty? ? 'ok' : 'failed', missing: lost }]
       when '/-/liveness' then [200, { status: 'ok' }]
-      else [200, "double #{@state['version']} on #{Socket.gethostname}\n"]
+      else
+        # Poolers and clients wait for a leader that is moving.
+        give_up = Time.now + 20
+        sleep 0.2 until (lost = missing).empty? || Time.now > give_up
+        lost.empty? ? [200, "double #{@state['version']} on #{Socket.gethostname}\n"] : [503, "no #{lost.join(', ')}\n"]
       end
     end
     figures(8060)

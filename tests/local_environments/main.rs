@@ -9,3 +9,4 @@ mod place;
 mod product;
 mod refusals;
 mod static_machines;
+mod upgrade;

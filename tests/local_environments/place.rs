@@ -54,6 +54,18 @@ impl Place {
         Ran { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
     }
 
+    /// The binary, started and not waited for.
+    pub fn start(&self, arguments: &[&str]) -> std::process::Child {
+        Command::new(env!("CARGO_BIN_EXE_refarch"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("NO_COLOR", "1")
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
     /// Runs a shell line on nodes.
     pub fn on(&self, nodes: &str, line: &str) -> Ran {
         self.refarch(&["exec", "--on", nodes, "--", line])

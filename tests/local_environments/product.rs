@@ -22,17 +22,20 @@ fn double(version: &str, file: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Gives a file to whoever asks over HTTP, as long as the test runs; returns the port.
-fn serve(file: &Path) -> u16 {
+/// Gives the files of a folder to whoever asks over HTTP, as long as the test runs; returns the port.
+fn serve(folder: &Path) -> u16 {
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let content = fs::read(file).unwrap();
+    let folder = folder.to_owned();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let (mut stream, content) = (stream.unwrap(), content.clone());
+            let (mut stream, folder) = (stream.unwrap(), folder.clone());
             thread::spawn(move || {
                 let request = BufReader::new(stream.try_clone().unwrap());
-                let _ = request.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).count();
+                let head: Vec<String> =
+                    request.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+                let Some(name) = head.first().and_then(|line| line.split(['/', ' ']).nth(2)) else { return };
+                let content = fs::read(folder.join(name)).unwrap();
                 let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", content.len());
                 // A node that went away asks again.
                 let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&content));
@@ -44,15 +47,15 @@ fn serve(file: &Path) -> u16 {
 
 /// A call of one of the package's commands.
 #[derive(Debug)]
-struct Call {
-    time: f64,
-    node: String,
-    what: String,
-    result: String,
+pub(super) struct Call {
+    pub(super) time: f64,
+    pub(super) node: String,
+    pub(super) what: String,
+    pub(super) result: String,
 }
 
 /// Every call on every node, in the order of time.
-fn calls(place: &Place) -> Vec<Call> {
+pub(super) fn calls(place: &Place) -> Vec<Call> {
     let ran = place.on("role:linux-package", "cat /var/log/gitlab-double/calls.jsonl").expect(0);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let mut all: Vec<Call> = ran
@@ -73,7 +76,7 @@ fn calls(place: &Place) -> Vec<Call> {
 }
 
 /// When each node's first reconfigure began and ended.
-fn reconfigured(calls: &[Call]) -> BTreeMap<&str, (f64, f64)> {
+pub(super) fn reconfigured(calls: &[Call]) -> BTreeMap<&str, (f64, f64)> {
     let mut times: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
     for call in calls.iter().filter(|call| call.what == "gitlab-ctl reconfigure") {
         match call.result.as_str() {
@@ -93,16 +96,18 @@ fn environment(name: &str, architecture: &str, subnet: &str, port: u16) -> Strin
     format!(
         "name: {name}\narchitecture: {architecture}\nprovider: local\nstack: gitlab\npurpose: test\n\
          external_url: https://{name}.test\nlocal: {{ subnet: {subnet}.0/24 }}\nsettings:\n  linux-package:\n    \
-         version: 19.2.1\n    source: url\n    location: http://{subnet}.1:{port}/gitlab-ee.deb\n"
+         version: 18.11.3\n    source: url\n    location: http://{subnet}.1:{port}/18.11.3.deb\n"
     )
 }
 
 /// Up, proven, in the right order, with the same secrets everywhere; nothing left to do; down.
 async fn comes_up(name: &'static str, architecture: &str, subnet: &str) {
     let scratch = tempfile::tempdir().unwrap();
-    let package = scratch.path().join("gitlab-ee.deb");
-    double("19.2.1", &package);
-    let place = Place::new(name, &environment(name, architecture, subnet, serve(&package)));
+    for version in ["18.11.3", "19.2.1"] {
+        double(version, &scratch.path().join(format!("{version}.deb")));
+    }
+    let port = serve(scratch.path());
+    let place = Place::new(name, &environment(name, architecture, subnet, port));
 
     place.refarch(&["apply", "--yes"]).expect(0).says("checks hold").says(&format!("https://{name}.test"));
     let again = place.refarch(&["apply"]).expect(0);
@@ -155,11 +160,19 @@ async fn comes_up(name: &'static str, architecture: &str, subnet: &str) {
     let wrong = "settings.linux-package.gitlab_rb={all: \"git_data_dirs['x'] = 1\"}";
     place.refarch(&["plan", "--set", wrong]).expect(65);
 
+    if architecture == "3k" {
+        super::upgrade::while_it_serves(&place, name, &format!("http://{subnet}.1:{port}/19.2.1.deb"));
+    }
     place.destroy().expect(0);
     assert_eq!(leftovers(name).await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_product_comes_up_on_3k() {
+async fn the_product_comes_up_on_3k_and_is_upgraded_while_it_serves() {
     comes_up("product", "3k", "10.231.7").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_product_comes_up_on_10k() {
+    comes_up("large", "10k", "10.231.8").await;
 }

@@ -1,0 +1,3 @@
+set -u
+gitlab-ctl check-config >/dev/null || exit 1
+echo "accepted"
