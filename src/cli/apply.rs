@@ -33,6 +33,9 @@ pub struct Args {
     /// End without proving the whole paths
     #[arg(long)]
     no_verify: bool,
+    /// Make machines and what they stand on, and configure nothing on them
+    #[arg(long)]
+    infrastructure: bool,
 }
 
 /// Arguments of every verb that changes something.
@@ -69,7 +72,10 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let reach = session.reach().await?;
     let (events, viewing) = output.start();
     events.send(Event::Note { text: format!("looking at {}", view::count(session.topology().nodes.len(), "node")) });
-    let survey = session.survey(&reach, &args.replace, &events).await;
+    let survey = match args.infrastructure {
+        true => session.survey_infrastructure(&args.replace).await,
+        false => session.survey(&reach, &args.replace, &events).await,
+    };
     drop(events);
     viewing.finish().await;
     let plan = survey?.plan;
@@ -93,7 +99,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         &session,
         &reach,
         Work { plan: &plan, run, finished: BTreeSet::new(), concurrency: args.run.concurrency, stop: signal },
-        !args.no_verify,
+        !args.no_verify && !args.infrastructure,
         output,
     )
     .await;

@@ -69,6 +69,21 @@ impl Session {
         Ok(Survey { live, nodes, plan })
     }
 
+    /// Looks at the provider alone, and plans its part alone: machines, and what they stand on.
+    ///
+    /// # Errors
+    /// When the provider does not answer.
+    pub async fn survey_infrastructure(&self, replace: &[String]) -> Result<Survey, Error> {
+        let live = self.provider.observe().await?;
+        let desired = self.provider.desired(&self.topology)?;
+        let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), replace);
+        self.refuse_strangers(&difference).await?;
+        let nodes = BTreeMap::new();
+        let plan = self.plan(&difference, &BTreeMap::new(), &nodes)?.infrastructure_only();
+        plan.validate()?;
+        Ok(Survey { live, nodes, plan })
+    }
+
     /// Nothing is made under a name that somebody else's things have.
     async fn refuse_strangers(&self, difference: &Difference) -> Result<(), Error> {
         let missing: Vec<Resource> = difference

@@ -16,9 +16,9 @@ use super::{
 use crate::{
     event::StepLog,
     provider::{
-        FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
+        Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
         cloud::{
-            Answer, Cloud, CloudOptions, Expiring, Found, Launch, LaunchError, MachineState, Making,
+            Answer, Cloud, CloudOptions, Found, Launch, LaunchError, MachineState, Making,
             blueprint::kind,
             options::NetworkOptions,
             permanent,
