@@ -103,6 +103,8 @@ pub enum Risk {
 pub enum Action {
     /// Change something that the provider has.
     Infrastructure(Change),
+    /// Learn the addresses of machines that were made.
+    Locate,
     /// Wait until the node answers.
     AwaitNode,
     /// One role's work on the step's node.
@@ -206,14 +208,21 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// The same plan, ended where the machines are there: what would be done on them is left out, and machines that
-    /// leave are not waited for by those that stay.
+    /// The same plan, ended where the machines are there: what would be done on them is left out. Who waited for such a
+    /// step waits for what that one waited for.
     #[must_use]
     pub fn without_configuration(mut self) -> Self {
-        self.steps.retain(|step| matches!(step.action, Action::Infrastructure(_)));
-        let kept: BTreeSet<StepId> = self.steps.iter().map(|step| step.id.clone()).collect();
+        let all: BTreeMap<StepId, Step> = self.steps.iter().map(|step| (step.id.clone(), step.clone())).collect();
+        let stays = |step: &Step| matches!(step.action, Action::Infrastructure(_));
+        self.steps.retain(stays);
         for step in &mut self.steps {
-            step.needs.retain(|need| kept.contains(need));
+            let (mut needs, mut open, mut seen) = (Vec::new(), std::mem::take(&mut step.needs), BTreeSet::new());
+            while let Some(need) = open.pop() {
+                let Some(other) = all.get(&need).filter(|_| seen.insert(need.clone())) else { continue };
+                if stays(other) { needs.push(need) } else { open.extend(other.needs.iter().cloned()) }
+            }
+            needs.sort();
+            step.needs = needs;
         }
         self.infrastructure_only = true;
         self
@@ -236,7 +245,7 @@ impl Plan {
                 Action::Infrastructure(Change::Update { .. }) => &mut counts.update,
                 Action::Infrastructure(Change::Replace { .. }) => &mut counts.replace,
                 Action::Infrastructure(Change::Delete { .. }) => &mut counts.delete,
-                Action::AwaitNode => &mut counts.wait,
+                Action::Locate | Action::AwaitNode => &mut counts.wait,
                 Action::Configure { .. } => &mut counts.configure,
                 Action::Task { .. } => &mut counts.task,
             } += 1;
