@@ -208,21 +208,30 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// The same plan, ended where the machines are there: what would be done on them is left out. Who waited for such a
-    /// step waits for what that one waited for.
+    /// The same plan with nothing but the provider's part: machines, and what they stand on. What waited for a step
+    /// that falls out waits for what that one waited for.
     #[must_use]
-    pub fn without_configuration(mut self) -> Self {
-        let all: BTreeMap<StepId, Step> = self.steps.iter().map(|step| (step.id.clone(), step.clone())).collect();
-        let stays = |step: &Step| matches!(step.action, Action::Infrastructure(_));
-        self.steps.retain(stays);
+    pub fn infrastructure_only(mut self) -> Self {
+        let out: BTreeMap<StepId, Vec<StepId>> = self
+            .steps
+            .iter()
+            .filter(|step| !matches!(step.action, Action::Infrastructure(_)))
+            .map(|step| (step.id.clone(), step.needs.clone()))
+            .collect();
+        self.steps.retain(|step| !out.contains_key(&step.id));
         for step in &mut self.steps {
-            let (mut needs, mut open, mut seen) = (Vec::new(), std::mem::take(&mut step.needs), BTreeSet::new());
+            let (mut kept, mut seen) = (Vec::new(), BTreeSet::new());
+            let mut open: Vec<StepId> = step.needs.iter().rev().cloned().collect();
             while let Some(need) = open.pop() {
-                let Some(other) = all.get(&need).filter(|_| seen.insert(need.clone())) else { continue };
-                if stays(other) { needs.push(need) } else { open.extend(other.needs.iter().cloned()) }
+                if !seen.insert(need.clone()) {
+                    continue;
+                }
+                match out.get(&need) {
+                    Some(before) => open.extend(before.iter().rev().cloned()),
+                    None => kept.push(need),
+                }
             }
-            needs.sort();
-            step.needs = needs;
+            step.needs = kept;
         }
         self.infrastructure_only = true;
         self

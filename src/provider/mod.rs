@@ -108,6 +108,19 @@ pub struct Stranger {
     pub handle: String,
 }
 
+/// An environment that a place has, whoever made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expiring {
+    /// Name.
+    pub environment: String,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// When it may be destroyed; none: never.
+    pub expires: Option<jiff::Timestamp>,
+    /// How many things carry its tag.
+    pub resources: usize,
+}
+
 /// A place where machines live.
 ///
 /// Every mutation is idempotent by the resource's deterministic name: creating what is there already is success.
@@ -175,6 +188,11 @@ pub trait Provider: Send + Sync {
         let doing = format!("adopt {}", resource.id);
         let message = format!("provider `{}` adopts nothing", self.name());
         Box::pin(async { Err(ProviderError { doing, message, hint: None, class: ErrorClass::Permanent }) })
+    }
+
+    /// Every environment of refarch's that the place has.
+    fn environments<'a>(&'a self) -> BoxFuture<'a, Result<Vec<Expiring>, ProviderError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     /// Says what a run is about to make, so that a provider can make together what it can make together.

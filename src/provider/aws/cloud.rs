@@ -17,9 +17,9 @@ use crate::{
     cost::PriceTable,
     event::StepLog,
     provider::{
-        FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
+        Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
         cloud::{
-            Answer, Cloud, CloudOptions, Expiring, Found, Launch, LaunchError, MachineState, Making,
+            Answer, Cloud, CloudOptions, Found, Launch, LaunchError, MachineState, Making,
             blueprint::kind,
             options::NetworkOptions,
             permanent,

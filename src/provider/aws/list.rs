@@ -21,13 +21,7 @@ type Names = BTreeMap<String, String>;
 
 macro_rules! pages {
     ($doing:expr, $permission:literal, $call:expr) => {
-        $call
-            .into_paginator()
-            .items()
-            .send()
-            .try_collect::<Vec<_>>()
-            .await
-            .map_err(|error| failed($doing, $permission, &error))
+        $call.into_paginator().items().send().try_collect().await.map_err(|error| failed($doing, $permission, &error))
     };
 }
 
@@ -194,7 +188,7 @@ pub async fn instances(
 ) -> Result<Vec<(Instance, usize)>, ProviderError> {
     let doing = "list the machines";
     let reservations =
-        clients.ec2.describe_instances().set_filters(filters).into_paginator().items().send().try_collect::<Vec<_>>();
+        clients.ec2.describe_instances().set_filters(filters).into_paginator().items().send().try_collect();
     let reservations = reservations.await.map_err(|error| failed(doing, "ec2:DescribeInstances", &error))?;
     let instances = reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default());
     let there = instances.filter(|instance| {

@@ -8,7 +8,7 @@ use super::{record::Image, tags::Tags};
 use crate::{
     cost::PriceTable,
     event::StepLog,
-    provider::{Condition, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger},
+    provider::{Condition, Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger},
     topology::Topology,
 };
 
@@ -101,19 +101,6 @@ pub enum LaunchError {
     Used,
     /// Anything else.
     Other(ProviderError),
-}
-
-/// An environment of this account and region that has an end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expiring {
-    /// Name.
-    pub environment: String,
-    /// Who answers for it.
-    pub owner: Option<String>,
-    /// When it may be destroyed; none: never.
-    pub expires: Option<jiff::Timestamp>,
-    /// How many things carry its tag.
-    pub resources: usize,
 }
 
 /// Answer of a call.

@@ -16,7 +16,7 @@ pub mod record;
 pub mod tags;
 pub mod waits;
 
-pub use calls::{Answer, Book, Cloud, Expiring, Found, Launch, LaunchError, MACHINE, Machine, MachineState, Making};
+pub use calls::{Answer, Book, Cloud, Found, Launch, LaunchError, MACHINE, Machine, MachineState, Making};
 pub use machines::which;
 pub use options::CloudOptions;
 pub use provider::CloudProvider;

@@ -22,7 +22,9 @@ use super::{
 use crate::{
     cost::{Charge, PriceTable},
     event::StepLog,
-    provider::{FieldChange, Finding, Host, Live, Mutability, Provider, ProviderError, Resource, Stranger, keys::Keys},
+    provider::{
+        Expiring, FieldChange, Finding, Host, Live, Mutability, Provider, ProviderError, Resource, Stranger, keys::Keys,
+    },
     topology::Topology,
 };
 
@@ -390,6 +392,10 @@ impl<C: Cloud> Provider for CloudProvider<C> {
             let tags = self.tags(resource)?;
             self.cloud.tag(&resource.kind, handle, &tags).await
         })
+    }
+
+    fn environments<'a>(&'a self) -> BoxFuture<'a, Result<Vec<Expiring>, ProviderError>> {
+        self.cloud.environments()
     }
 
     fn announce(&self, run: &str, creations: &[Resource]) {
