@@ -72,7 +72,8 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let reach = session.reach().await?;
     let (events, viewing) = output.start();
     events.send(Event::Note { text: format!("looking at {}", view::count(session.topology().nodes.len(), "node")) });
-    let survey = match args.infrastructure {
+    let infrastructure = saved.as_ref().map_or(args.infrastructure, SavedPlan::is_infrastructure_only);
+    let survey = match infrastructure {
         true => session.survey_infrastructure(&args.replace).await,
         false => session.survey(&reach, &args.replace, &events).await,
     };
@@ -99,7 +100,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         &session,
         &reach,
         Work { plan: &plan, run, finished: BTreeSet::new(), concurrency: args.run.concurrency, stop: signal },
-        !args.no_verify && !args.infrastructure,
+        !args.no_verify && !infrastructure,
         output,
     )
     .await;

@@ -66,6 +66,7 @@ impl Session {
             .await
         };
         let plan = self.plan(&difference, &stages, &nodes)?;
+        let plan = Plan { money: self.money(&live, &desired), ..plan };
         Ok(Survey { live, nodes, plan })
     }
 
@@ -81,6 +82,7 @@ impl Session {
         let nodes = BTreeMap::new();
         let plan = self.plan(&difference, &BTreeMap::new(), &nodes)?.infrastructure_only();
         plan.validate()?;
+        let plan = Plan { money: self.money(&live, &desired), ..plan };
         Ok(Survey { live, nodes, plan })
     }
 
@@ -134,7 +136,8 @@ impl Session {
         let live = if self.provider.owns_machines() { Vec::new() } else { self.provider.observe().await? };
         let desired = self.provider.desired(&self.topology)?;
         let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), &[]);
-        self.plan(&difference, &self.preview()?, &BTreeMap::new())
+        let plan = self.plan(&difference, &self.preview()?, &BTreeMap::new())?;
+        Ok(Plan { money: self.money(&live, &desired), ..plan })
     }
 
     fn plan(
@@ -166,6 +169,7 @@ impl Session {
         let changes = provider::diff::removal(&desired, &live);
         let plan = plan::destroy(&self.topology.environment, &changes, Vec::new());
         plan.validate()?;
+        let plan = Plan { money: self.money(&live, &[]), ..plan };
         Ok((plan, live))
     }
 }

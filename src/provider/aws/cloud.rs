@@ -11,9 +11,10 @@ use super::{
     error::failed,
     firewall, identity, key, list, look, machine, network,
     place::Places,
-    tag,
+    prices, tag,
 };
 use crate::{
+    cost::PriceTable,
     event::StepLog,
     provider::{
         Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
@@ -177,7 +178,9 @@ impl Cloud for Aws {
     }
 
     fn region(&self) -> Option<String> {
-        self.connection.region().or_else(|| self.options.region.clone())
+        let variable = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
+        let named = self.connection.region().or_else(|| self.options.region.clone());
+        named.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"))
     }
 
     fn shape(&self, mut resource: Resource) -> Option<Resource> {
@@ -303,6 +306,13 @@ impl Cloud for Aws {
 
     fn host_key<'a>(&'a self, handle: &'a str) -> Answer<'a, Option<String>> {
         Box::pin(async move { machine::host_key(self.clients().await?, handle).await })
+    }
+
+    fn ask_prices<'a>(&'a self) -> Answer<'a, PriceTable> {
+        Box::pin(async {
+            let clients = self.clients().await?;
+            prices::ask(&clients.pricing, &clients.region).await
+        })
     }
 
     fn environments<'a>(&'a self) -> Answer<'a, Vec<Expiring>> {

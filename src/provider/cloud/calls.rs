@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::{record::Image, tags::Tags};
 use crate::{
+    cost::PriceTable,
     event::StepLog,
     provider::{Condition, Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger},
     topology::Topology,
@@ -193,6 +194,12 @@ pub trait Cloud: Send + Sync {
 
     /// A machine's public host key, where its console shows it by now.
     fn host_key<'a>(&'a self, handle: &'a str) -> Answer<'a, Option<String>>;
+
+    /// Today's prices in the region.
+    fn ask_prices<'a>(&'a self) -> Answer<'a, PriceTable> {
+        let message = format!("refarch does not know how to ask {} for prices", self.name());
+        Box::pin(async { Err(super::permanent("ask for prices", message, None)) })
+    }
 
     /// Every environment of refarch's in the account and region.
     fn environments<'a>(&'a self) -> Answer<'a, Vec<Expiring>>;

@@ -4,6 +4,7 @@
 
 pub mod blueprint;
 mod calls;
+pub mod charges;
 mod first_start;
 pub mod launch;
 mod machines;

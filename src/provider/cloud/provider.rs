@@ -20,6 +20,7 @@ use super::{
     waits::{Pace, Waits},
 };
 use crate::{
+    cost::{Charge, PriceTable},
     event::StepLog,
     provider::{
         Expiring, FieldChange, Finding, Host, Live, Mutability, Provider, ProviderError, Resource, Stranger, keys::Keys,
@@ -329,6 +330,18 @@ impl<C: Cloud> Provider for CloudProvider<C> {
             resource.attributes.insert("tags".to_owned(), json!(tags));
         }
         Ok(all)
+    }
+
+    fn charges(&self, kind: &str, attributes: &BTreeMap<String, Value>) -> Vec<Charge> {
+        super::charges::of(kind, attributes)
+    }
+
+    fn price_region(&self) -> Option<String> {
+        self.cloud.region()
+    }
+
+    fn ask_prices<'a>(&'a self) -> BoxFuture<'a, Result<PriceTable, ProviderError>> {
+        self.cloud.ask_prices()
     }
 
     fn addresses_come_late(&self) -> bool {
