@@ -84,6 +84,7 @@ impl Aws {
         match making.resource.kind.as_str() {
             kind::RULES => firewall::set_rules(clients, &making).await.map(drop),
             kind::ROUTES => network::set_routes(clients, &doing, &making, handle).await,
+            kind::KEY => key::replace(clients, &self.options, &making).await.map(drop),
             kind::BUCKET => bucket::set(clients, &self.aws, handle, &doing).await,
             kind::IDENTITY => identity::create(clients, &self.options, &self.aws, &making).await.map(drop),
             kind::BALANCER => balancer::set(clients, &self.options, &making, handle).await,
@@ -97,7 +98,7 @@ impl Aws {
         match kind {
             kind::INSTANCE | kind::BASTION => machine::remove(clients, &self.waits, handle, id).await,
             kind::RULES => firewall::clear(clients, handle).await,
-            kind::KEY => key::remove(clients, handle).await,
+            kind::KEY => key::remove(clients, &self.options).await,
             kind::BUCKET => bucket::remove(clients, handle, log).await,
             kind::IDENTITY => identity::remove(clients, handle).await,
             kind::BALANCER => balancer::remove(clients, handle).await,
