@@ -100,7 +100,9 @@ pub fn estimate(items: &[Item], table: &PriceTable, region: Option<&str>) -> Opt
     let mut unknown = BTreeSet::new();
     let mut by_use: BTreeMap<&str, usize> = BTreeMap::new();
     let mut order: Vec<&str> = Vec::new();
-    for item in items {
+    // Nodes first, then what they stand on.
+    let (nodes, others): (Vec<&Item>, Vec<&Item>) = items.iter().partition(|item| item.node.is_some());
+    for item in nodes.into_iter().chain(others) {
         if !order.contains(&item.group.as_str()) {
             order.push(&item.group);
         }
@@ -199,7 +201,8 @@ struct Line {
 impl Line {
     fn text(&self, name: &str) -> String {
         match self.gb {
-            Some(gb) => format!("{} {name}, {gb} GB", self.count),
+            Some(gb) if self.count == 1 => format!("1 {name}, {gb} GB"),
+            Some(gb) => format!("{} {name}s, {gb} GB", self.count),
             None => format!("{} {name}", self.count),
         }
     }
@@ -274,7 +277,7 @@ mod tests {
         let found = estimate(&items, &table(), Some("us-east-1")).unwrap();
         let app = &found.groups[0];
         assert_eq!((app.group.as_str(), app.nodes), ("app", 2));
-        assert_eq!(app.what, ["2 c5.xlarge", "2 gp3 disk, 200 GB"]);
+        assert_eq!(app.what, ["2 c5.xlarge", "2 gp3 disks, 200 GB"]);
         assert!((app.hourly - 0.36).abs() < 1e-9, "{}", app.hourly);
         assert_eq!(found.groups[2].what, ["1 nat-gateway", "2 public-ipv4"]);
         assert_eq!(found.groups[2].nodes, 0);

@@ -64,7 +64,11 @@ fn unanswered(doing: &str, call: &str, context: &str, construction: bool) -> Pro
     if lower.contains("credential") {
         return ProviderError {
             doing: doing.to_owned(),
-            message: format!("no credentials for {call}: {}", first_line(context)),
+            // The SDK's list of all that it tried says nothing that the hint does not.
+            message: match lower.contains("no credentials found") {
+                true => format!("no credentials found for {call}"),
+                false => format!("no credentials for {call}: {}", first_line(context)),
+            },
             hint: Some(
                 "log in (`aws sso login`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or `aws.profile` in the \
                  file); then the same command again goes on"

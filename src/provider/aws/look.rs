@@ -157,7 +157,7 @@ async fn network(aws: &Aws, clients: &Clients, topology: &Topology, desired: &[R
             findings.push(Finding {
                 name: "network".to_owned(),
                 verdict: Verdict::Fail,
-                found: format!("it has no {side} subnet in zone {zone}, where {nodes} nodes belong"),
+                found: format!("it has no {side} subnet in zone {zone} for {}", nodes_text(*nodes)),
                 hint: Some(format!(
                     "make one, or name it under `cloud.network.{side}_subnets`; `cloud.zones` may be fewer"
                 )),
@@ -177,7 +177,7 @@ async fn network(aws: &Aws, clients: &Clients, topology: &Topology, desired: &[R
             findings.push(Finding {
                 name: "network".to_owned(),
                 verdict: Verdict::Fail,
-                found: format!("subnet {handle} has {left} addresses left, and {nodes} nodes belong there"),
+                found: format!("subnet {handle} has {left} addresses left, for {}", nodes_text(*nodes)),
                 hint: Some("name a wider one, or use more zones".to_owned()),
             });
         }
@@ -390,4 +390,8 @@ fn doors(aws: &Aws) -> Finding {
         found: "open to all the internet (by key only)".to_owned(),
         hint: Some("name your networks: `cloud: { admin_cidrs: [198.51.100.7/32] }`".to_owned()),
     }
+}
+
+fn nodes_text(count: u64) -> String {
+    if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") }
 }

@@ -32,6 +32,22 @@ def vcpus(name):
     return (instance_type(name) or {}).get("VCpuInfo", {}).get("DefaultVCpus", 0)
 
 
+def tag_filters(call):
+    """Filters `tag:KEY` of a describe call: key -> values."""
+    found = {}
+    for wanted in [*call.groups("Filter"), *call.groups("Filters")]:
+        name = wanted.get("Name", "")
+        if name.startswith("tag:"):
+            found[name[4:]] = {value for key, value in wanted.items() if key.startswith("Value")}
+    return found
+
+
+def tagged(tags, wanted):
+    """Whether these tags, a list of keys and values, are what the filters want."""
+    own = {tag["key"]: tag["value"] for tag in tags}
+    return all(own.get(key) in values for key, values in wanted.items())
+
+
 def zone_of(call):
     """The zone that RunInstances is for."""
     if zone := call.params.get("Placement.AvailabilityZone"):

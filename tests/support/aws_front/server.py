@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlencode
 
 from . import backend, call as calls, faults, passages, placement, pricing, quotas, rules, tokens
 from .answers import Answer, Refusal, refuse
@@ -145,11 +146,18 @@ class Front:
 
 
 def _body(call):
-    """moto starts as many as the least that is wanted, AWS as many as it can."""
+    """The request as moto has to be asked, where it would do something else than AWS."""
     if call.operation == "RunInstances" and call.params.get("MinCount") != call.params.get("MaxCount"):
-        from urllib.parse import urlencode
-
+        # moto starts as many as the least that is wanted, AWS as many as it can.
         return urlencode({**call.params, "MinCount": call.params["MaxCount"]}).encode()
+    if call.operation == "DescribeNatGateways" and (wanted := rules.tag_filters(call)):
+        # moto finds gateways by anything but their tags.
+        nats = backend.state("ec2", call.region).nat_gateways.values()
+        found = [nat.id for nat in nats if rules.tagged(nat.get_tags(), wanted)]
+        named = call.listed("NatGatewayId")
+        found = [one for one in found if not named or one in named] or ["nat-none"]
+        rest = {name: value for name, value in call.params.items() if not name.startswith("NatGatewayId")}
+        return urlencode({**rest, **{f"NatGatewayId.{index}": one for index, one in enumerate(found, 1)}}).encode()
     return call.body
 
 

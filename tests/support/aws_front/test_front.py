@@ -307,6 +307,36 @@ class Kept(Front):
         self.ec2.terminate_instances(InstanceIds=[one["InstanceId"]])
         self.ec2.delete_placement_group(GroupName="pg")
 
+    def test_everything_is_found_by_its_tags_and_by_nobody_elses(self):
+        def tags(kind):
+            return [{"ResourceType": kind, "Tags": [{"Key": "env", "Value": "demo"}]}]
+
+        vpc, subnet = self.network()
+        self.ec2.create_tags(Resources=[vpc, subnet], Tags=[{"Key": "env", "Value": "demo"}])
+        address = self.ec2.allocate_address(Domain="vpc", TagSpecifications=tags("elastic-ip"))["AllocationId"]
+        self.ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address, TagSpecifications=tags("natgateway"))
+        self.ec2.create_internet_gateway(TagSpecifications=tags("internet-gateway"))
+        self.ec2.create_route_table(VpcId=vpc, TagSpecifications=tags("route-table"))
+        self.ec2.create_security_group(GroupName="g", Description="g", VpcId=vpc, TagSpecifications=tags("security-group"))
+        self.ec2.create_key_pair(KeyName="k", TagSpecifications=tags("key-pair"))
+        self.ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, TagSpecifications=tags("volume"))
+        self.run_instances(KeyName="k", TagSpecifications=tags("instance"))
+        for method, key, filters in [
+            ("describe_vpcs", "Vpcs", "Filters"),
+            ("describe_subnets", "Subnets", "Filters"),
+            ("describe_addresses", "Addresses", "Filters"),
+            ("describe_nat_gateways", "NatGateways", "Filter"),
+            ("describe_internet_gateways", "InternetGateways", "Filters"),
+            ("describe_route_tables", "RouteTables", "Filters"),
+            ("describe_security_groups", "SecurityGroups", "Filters"),
+            ("describe_key_pairs", "KeyPairs", "Filters"),
+            ("describe_volumes", "Volumes", "Filters"),
+            ("describe_instances", "Reservations", "Filters"),
+        ]:
+            for value, count in [("demo", 1), ("other", 0)]:
+                wanted = {filters: [{"Name": "tag:env", "Values": [value]}]}
+                self.assertEqual(len(getattr(self.ec2, method)(**wanted)[key]), count, f"{method} {value}")
+
     def test_gp3_has_its_limits(self):
         for wrong, code in [
             ({"Iops": 2000}, "InvalidParameterValue"),
