@@ -11,15 +11,15 @@ fn cost_adds_up_what_the_file_asks_for_and_asks_nobody() {
     assert_eq!(
         said.out,
         "\
- GROUP             NODES  PAID FOR                        PER HOUR  PER MONTH
- haproxy-external      1  1 c5.large, 1 gp3 disk, 20 GB      0.087      63.65
- postgres              3  3 m5.large, 3 gp3 disks, 150 GB    0.304     222.24
- gitaly                1  1 c5.large, 1 gp3 disk, 20 GB      0.087      63.65
- app                   2  2 c5.large, 2 gp3 disks, 40 GB     0.174     127.30
- address                  3 public-ipv4                      0.015      10.95
- NAT gateway              1 nat-gateway                      0.045      32.85
- bastion                  1 t3.micro, 1 gp3 disk, 8 GB       0.011       8.23
- all                   7                                     0.724     528.87
+\x20GROUP             NODES  PAID FOR                         PER HOUR  PER MONTH
+ haproxy-external      1  1 c5.large, 1 gp3 disk, 20 GB       0.087      63.65
+ postgres              3  3 m5.large, 3 gp3 disks, 150 GB     0.304     222.24
+ gitaly                1  1 c5.large, 1 gp3 disk, 20 GB       0.087      63.65
+ app                   2  2 c5.large, 2 gp3 disks, 40 GB      0.174     127.30
+ address                  3 public-ipv4                       0.015      10.95
+ NAT gateway              1 nat-gateway                       0.045      32.85
+ bastion                  1 t3.micro, 1 gp3 disk, 8 GB        0.011       8.23
+ all                   7                                      0.724     528.87
 
 demo: USD before tax, on demand, 730 hours a month; prices of us-east-1, 2026-01-19
 paid by use, in no sum: 1 nat-gateway-data (0.045 USD a GB)
