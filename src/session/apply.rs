@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{Error, Reach, Session, vault::Fill, work::Work};
 use crate::{
-    clock::SystemClock,
+    clock::{Clock as _, SystemClock},
     engine::{self, Options, Report, StopSignal},
     event::Events,
     journal::{Header, OutputLog, Resumed, Run, RunId, Runs},
-    lock::{Lease, Lock, LockRequest},
+    lock::{self, Lease, Lock, LockRequest},
     operator::Operator,
     plan::{Plan, StepId, Verb},
 };
@@ -59,6 +59,15 @@ impl Session {
             wait,
         };
         Ok(Lock::acquire(&self.workspace.lock(), request, Arc::new(SystemClock), waiting).await?)
+    }
+
+    /// The run that somebody works on now. A lease whose holder is gone is nobody's.
+    ///
+    /// # Errors
+    /// When the lease cannot be read.
+    pub fn active_run(&self) -> Result<Option<String>, Error> {
+        let lease = lock::status(&self.workspace.lock())?;
+        Ok(lease.filter(|lease| !lease.is_expired(SystemClock.now())).and_then(|lease| lease.run))
     }
 
     /// The environment's runs.
