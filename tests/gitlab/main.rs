@@ -6,6 +6,7 @@ mod faults;
 mod goldens;
 mod place;
 mod predecessor;
+mod rpm;
 mod run_order;
 mod scripts;
 mod secrets;
