@@ -4,6 +4,7 @@
 mod any_counts;
 mod faults;
 mod goldens;
+mod inside;
 mod place;
 mod predecessor;
 mod rpm;
