@@ -44,6 +44,9 @@ pub fn plan_text(plan: &Plan, style: PlanStyle) -> String {
     }
     notes(&mut out, plan);
     let _ = writeln!(out, "{}", summary(plan));
+    if let Some(money) = &plan.money {
+        out.push_str(&super::money_change(money));
+    }
     out
 }
 
@@ -88,7 +91,7 @@ fn write_step(out: &mut String, step: &Step, style: PlanStyle) {
         Action::Infrastructure(Change::Update { .. }) => ("~", Style::new().yellow()),
         Action::Infrastructure(Change::Replace { .. }) => ("±", Style::new().red()),
         Action::Infrastructure(Change::Delete { .. }) => ("-", Style::new().red()),
-        Action::AwaitNode => (".", Style::new().dim()),
+        Action::Locate | Action::AwaitNode => (".", Style::new().dim()),
         Action::Configure { .. } => ("~", Style::new().yellow()),
         Action::Task { .. } => ("!", Style::new().cyan()),
     };
