@@ -6,7 +6,7 @@ REFARCH := $(CARGO_TARGET_DIR)/release/refarch
 DEMO := environments/local/3k.yaml
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help setup build demo demo-down test unit check fmt clippy figures
+.PHONY: help setup build demo demo-down test unit emulators check fmt clippy figures
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ endif
 
 unit: ## The tests that need no containers
 	cargo test --locked --lib
+
+emulators: ## What the tests of the clouds run against, made once in the cache
+	@for list in tests/support/requirements.txt tests/support/*/requirements.txt; do scripts/emulators.sh $$list; done
 
 figures: build ## The figures of docs/performance.md, measured on this machine
 	$(SUDO) scripts/figures.sh $(REFARCH)
