@@ -1,6 +1,7 @@
 //! Puts the modules together for a verb: open an environment, reach its nodes, look, apply, prove.
 
 mod apply;
+mod cost;
 mod error;
 mod inventory;
 mod open;
@@ -13,6 +14,7 @@ mod vault;
 mod work;
 
 pub use apply::{Ran, RunRequest};
+pub use cost::Prices;
 pub use error::Error;
 pub use open::{Request, Session, load};
 pub use proof::NodeStatus;

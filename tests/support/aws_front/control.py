@@ -97,6 +97,7 @@ class Control:
         """Lets everything arrive that is on its way."""
         with backend.LOCK:
             self.world.lingering.clear()
+            self.world.profiles.clear()
             for identifier in list(self.world.passages):
                 self.world.passages.pop(identifier).arrive()
         return {}

@@ -83,6 +83,9 @@ def _run_instances(world, call, answer):
         if world.settings.lag_polls:
             world.lagging[instance.id] = world.settings.lag_polls
         _through(world, instance, "pending", "running")
+    group = call.params.get("Placement.GroupName")
+    if group:
+        answer.body = re.sub(rb"<groupName\s*/>|<groupName></groupName>", f"<groupName>{group}</groupName>".encode(), answer.body)
     return made
 
 
@@ -170,7 +173,20 @@ def _profile(world, call, _answer):
     world.profiles[call.params.get("InstanceProfileName")] = world.now() + world.settings.iam_seconds
 
 
+def _offerings(world, call, answer):
+    """Leaves out what a zone does not have."""
+
+    def kept(item):
+        kind, zone = (re.search(rf"<{name}>([^<]+)".encode(), item.group()) for name in ("instanceType", "location"))
+        gone = kind and zone and rules.matches(world.settings.not_offered, zone.group(1).decode(), kind.group(1).decode())
+        return b"" if gone else item.group()
+
+    if world.settings.not_offered and call.params.get("LocationType") == "availability-zone":
+        answer.body = re.sub(rb"<item>.*?</item>", kept, answer.body, flags=re.DOTALL)
+
+
 HANDLERS = {
+    ("ec2", "DescribeInstanceTypeOfferings"): _offerings,
     ("ec2", "RunInstances"): _run_instances,
     ("ec2", "StartInstances"): _start,
     ("ec2", "StopInstances"): _stop,

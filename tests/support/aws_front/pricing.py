@@ -10,7 +10,7 @@ import pathlib
 from .answers import Refusal, json_answer
 
 PRODUCTS = pathlib.Path(__file__).parent / "products.json"
-PAGE = 3
+PAGE = 7
 
 
 def answer(_world, call):

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from . import backend, call as calls, faults, passages, placement, pricing, quotas, rules, tokens
@@ -175,7 +176,12 @@ def handler(front):
             call = calls.read(self.command, self.path, headers, body)
             try:
                 answer = front.serve(call, self._until_caller_goes)
-            except Gone:
+            except Exception as error:
+                if not isinstance(error, Gone):
+                    # A fault of the front or of moto: the test that runs into it shall see it as what it is.
+                    traceback.print_exc()
+                    self._write(refuse(call, "FrontFailed", repr(error), 500))
+                    return
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return

@@ -384,18 +384,18 @@ class States(Front):
         self.assertEqual(looks, ["provisioning", "active"])
 
     def test_time_is_enough_without_looks(self):
-        self.settings(settle_polls=1000, settle_seconds=0.2)
-        one = self.run_instances()[0]["InstanceId"]
-        self.assertEqual(self.state(one), "pending")
-        time.sleep(0.25)
-        self.assertEqual(self.state(one), "running")
+        self.settings(settle_polls=1000, settle_seconds=600)
+        waiting = self.run_instances()[0]["InstanceId"]
+        self.settings(settle_seconds=0)
+        at_once = self.run_instances()[0]["InstanceId"]
+        self.assertEqual((self.state(waiting), self.state(at_once)), ("pending", "running"))
 
     def test_a_new_profile_is_not_known_at_once(self):
-        self.settings(iam_seconds=0.3)
+        self.settings(iam_seconds=600)
         self.iam.create_instance_profile(InstanceProfileName="p")
         with self.refused("InvalidParameterValue"):
             self.run_instances(IamInstanceProfile={"Name": "p"})
-        time.sleep(0.35)
+        self.front("settle")
         self.run_instances(IamInstanceProfile={"Name": "p"})
 
     def test_a_new_instance_is_not_found_at_once(self):
