@@ -70,7 +70,7 @@ def machine_types():
 
 
 def offered(name, zone, missing):
-    return machine(name) is not None and known_zone(zone) and (name, zone) not in missing
+    return machine(name) is not None and known_zone(zone) and [name, zone] not in missing
 
 
 def machine_body(project, zone, name):

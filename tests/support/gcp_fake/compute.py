@@ -221,6 +221,26 @@ def patch(kind, call):
     return change(call, key, act)
 
 
+def update(kind, call):
+    """Puts a whole resource in the place of what is there: what is not sent is no longer."""
+    key = call.key(kind.singular)
+    body = call.fake.store.get(key)
+    kept = ("id", "kind", "creationTimestamp", "selfLink", "name", "network", "direction")
+    wanted = {name: body[name] for name in kept if name in body}
+    sent = copy.deepcopy(call.body)
+    for name in ("network", "direction"):
+        sent.pop(name, None)
+    wanted.update(sent)
+    kind.changed(call, key, wanted)
+
+    def act(body, now_really):
+        if now_really:
+            body.clear()
+            body.update(wanted)
+
+    return change(call, key, act)
+
+
 def set_labels(kind, call):
     key = call.key(kind.singular)
     body = call.fake.store.get(key)
@@ -323,5 +343,6 @@ COMMON = {
     "aggregatedList": aggregated,
     "delete": delete,
     "patch": patch,
+    "update": update,
     "setLabels": set_labels,
 }

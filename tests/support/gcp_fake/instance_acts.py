@@ -157,7 +157,24 @@ def detach_disk(kind, call):
     return change(call, key, act)
 
 
+def guest_attributes(kind, call):
+    """What a machine's agent tells, if it may: here the host key of every machine that runs."""
+    key = call.key(kind.singular)
+    body = call.fake.store.get(key)
+    items = {item["key"]: item["value"] for item in body["metadata"]["items"]}
+    if items.get("enable-guest-attributes") != "TRUE" or body["status"] != "RUNNING":
+        raise GoogleError(404, "notFound", f"The resource 'hostkeys/' of '{key.path}' was not found")
+    value = {"namespace": "hostkeys", "key": "ssh-ed25519", "value": "AAAAC3NzaC1lZDI1NTE5AAAAI" + digest(key.path)}
+    return {
+        "kind": "compute#guestAttributes",
+        "queryPath": "hostkeys/",
+        "queryValue": {"items": [value]},
+        "selfLink": f"{key.link}/guestAttributes",
+    }
+
+
 VERBS = {
+    "compute.instances.getGuestAttributes": guest_attributes,
     "compute.instances.start": start,
     "compute.instances.stop": stop,
     "compute.instances.setMachineType": set_machine_type,

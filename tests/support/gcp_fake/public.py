@@ -119,7 +119,29 @@ def operations(call):
     return _listing(call, "compute#operationList", items, f"projects/{call.project}/{call.scope}/operations")
 
 
+def all_operations(call):
+    """Operations of every scope. Only those that the filter lets through count as looked at."""
+    known = [one for key, one in call.fake.operations.all.items() if key[0] == call.project]
+    chosen = filters.keep(call.one("filter"), [{"name": one.name, "targetLink": one.target} for one in known])
+    names = {one["name"] for one in chosen}
+    items = {}
+    for one in known:
+        if one.name in names:
+            one.polls += 1
+            items.setdefault(one.scope, {"operations": []})["operations"].append(one.body())
+    path = f"projects/{call.project}/aggregated/operations"
+    return {"kind": "compute#operationAggregatedList", "id": path, "selfLink": f"{BASE}{path}", "items": items}
+
+
+def images(call):
+    public = catalogue.IMAGES.get(call.project, {})
+    items = [catalogue.image_body(call.project, name, family=True) for name in public]
+    return _listing(call, "compute#imageList", items, f"projects/{call.project}/global/images")
+
+
 METHODS = {
+    "compute.globalOperations.aggregatedList": all_operations,
+    "compute.images.list": images,
     "compute.projects.get": project,
     "compute.regions.get": region,
     "compute.regions.list": regions,

@@ -58,6 +58,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _control(self, name, body):
         world = self.world
+        if name == "wait_held":
+            return self._send(200, {"held": world.held.wait(body["seconds"])})
+        if name == "release":
+            world.released.set()
+            return self._send(200, {})
         with world.lock:
             try:
                 if name == "reset":
@@ -70,11 +75,16 @@ class Handler(BaseHTTPRequestHandler):
                     world.settings.update(body)
                     answer = world.settings
                 elif name == "faults":
+                    if body is not None:
+                        world.forget_faults()
                     for rule in body or []:
                         world.faults.add(rule)
                     answer = {"rules": world.faults.rules, "fired": world.faults.fired}
                 elif name == "calls":
                     answer = {"calls": world.calls, "violations": world.violations}
+                elif name == "forget_calls":
+                    world.calls = []
+                    answer = {}
                 elif name == "resources":
                     answer = world.dump()
                 elif name == "tamper":

@@ -63,6 +63,13 @@ class World:
         self.settings = json.loads(json.dumps(SETTINGS))
         self._accounts, self.buckets, self.calls, self.violations = {}, {}, [], []
         self._external, self.late_quota = 10, None
+        self.held, self.released = threading.Event(), threading.Event()
+
+    def forget_faults(self):
+        """No faults any more; whoever is held goes on."""
+        self.released.set()
+        self.faults = Faults()
+        self.held, self.released = threading.Event(), threading.Event()
 
     def accounts(self, project):
         return self._accounts.setdefault(project, {})
@@ -141,7 +148,11 @@ class World:
         self.calls.append(entry)
         inserts = method.id.endswith(".insert") and isinstance(body, dict)
         name = body.get("name") if inserts else path.rsplit("/", 1)[-1]
-        lost, extra = self.faults.lose(method.id, name), {}
+        entry["mutates"] = mutates = is_mutating(method)
+        held, extra = self.faults.hold(method.id, name, mutates), {}
+        if held == "before":
+            self.hold()
+        lost = held or self.faults.lose(method.id, name, mutates)
         if lost == "before":
             entry["status"] = "lost before"
             return 0, None, {}, lost
@@ -164,7 +175,16 @@ class World:
             status, result = error.code, error.body(method.api)
             entry["reason"] = error.reason
         entry["status"] = status if lost is None else f"{status}, lost"
+        if held:
+            self.hold()
         return status, result, extra, lost
+
+    def hold(self):
+        """Keeps the caller waiting until a test has seen it and lets go. Others are served meanwhile."""
+        self.held.set()
+        self.lock.release()
+        self.released.wait(60)
+        self.lock.acquire()
 
     def _act(self, method, names, query, headers, body):
         self._check(method, names, query, body)
@@ -250,6 +270,14 @@ class World:
             KINDS[key[2]].deleted(self, key, body)
         else:
             self.store.resources[key].update(fields)
+
+
+READS = ("getHealth", "listInstances", "testIamPermissions", "getIamPolicy", "wait")
+
+
+def is_mutating(method):
+    """Whether a call changes something."""
+    return method.verb != "GET" and method.id.rsplit(".", 1)[-1] not in READS
 
 
 VERB_PERMISSIONS = {
