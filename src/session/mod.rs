@@ -1,12 +1,14 @@
 //! Puts the modules together for a verb: open an environment, reach its nodes, look, apply, prove.
 
 mod apply;
+pub mod cloud;
 mod cost;
 mod error;
 mod inventory;
 mod open;
 mod proof;
 mod reach;
+mod reap;
 mod saved;
 mod survey;
 mod upgrade;
@@ -19,6 +21,7 @@ pub use error::Error;
 pub use open::{Request, Session, load};
 pub use proof::NodeStatus;
 pub use reach::Reach;
+pub use reap::{Expired, Place};
 pub use saved::SavedPlan;
 pub use survey::Survey;
 pub use upgrade::{FailedRequest, Probed, Watch};

@@ -12,7 +12,7 @@ class Control:
     def __init__(self, world, url):
         self.world, self.url = world, url
         self.held, self.release = threading.Event(), threading.Event()
-        self._inventory = None
+        self._clients = {}
 
     def answer(self, method, path, body):
         """The answer to a call below `/_front/`, or none where there is no such thing."""
@@ -86,12 +86,18 @@ class Control:
 
     def post_inventory(self, asked):
         """All that the account has, as boto3 sees it: resource -> list."""
-        if self._inventory is None:
-            self._inventory = {}
+        return self._client(asked).all()
+
+    def post_do(self, asked):
+        """A call by somebody else, with boto3: `{"client": "ec2", "method": "terminate_instances", "params": {}}`."""
+        client = self._client(asked).client[asked["client"]]
+        return getattr(client, asked["method"])(**asked.get("params", {}))
+
+    def _client(self, asked):
         region = asked.get("region", "us-east-1")
-        if region not in self._inventory:
-            self._inventory[region] = inventory.Inventory(self.url, region)
-        return self._inventory[region].all()
+        if region not in self._clients:
+            self._clients[region] = inventory.Inventory(self.url, region)
+        return self._clients[region]
 
     def post_settle(self, _):
         """Lets everything arrive that is on its way."""
