@@ -3,7 +3,10 @@
 
 use serde_json::json;
 
-use crate::{SMALL, place::{PROJECT, Place}};
+use crate::{
+    SMALL,
+    place::{PROJECT, Place},
+};
 
 #[test]
 fn more_nodes_and_fewer() {
@@ -30,8 +33,10 @@ fn another_machine_type_one_voter_at_a_time_and_a_larger_disk_while_it_runs() {
     let place = Place::new(SMALL);
     place.apply(&[]).ok();
     place.double.control("forget_calls", &json!({}));
-    let wanted = SMALL
-        .replace("memory_gb: 8, machine_type: n2-standard-2, disk_gb: 50", "memory_gb: 16, machine_type: n2-standard-4, disk_gb: 80");
+    let wanted = SMALL.replace(
+        "memory_gb: 8, machine_type: n2-standard-2, disk_gb: 50",
+        "memory_gb: 16, machine_type: n2-standard-4, disk_gb: 80",
+    );
     place.write(&wanted);
     place.apply(&[]).ok();
     for ordinal in 1..=3 {
@@ -48,7 +53,9 @@ fn another_machine_type_one_voter_at_a_time_and_a_larger_disk_while_it_runs() {
         .double
         .calls()
         .iter()
-        .filter(|call| ["compute.instances.stop", "compute.instances.start"].iter().any(|method| call["method"] == *method))
+        .filter(|call| {
+            ["compute.instances.stop", "compute.instances.start"].iter().any(|method| call["method"] == *method)
+        })
         .map(|call| call["method"].as_str().unwrap().rsplit('.').next().unwrap().to_owned())
         .collect();
     assert_eq!(order, ["stop", "start", "stop", "start", "stop", "start"]);
@@ -108,7 +115,10 @@ fn the_clouds_balancer_stands_at_the_door() {
     assert_eq!(outside, ["demo-bastion"]);
     place.assert_settled();
 
-    place.write(&format!("{}  balancer: cloud\n", SMALL.replace("haproxy-external: { count: 1", "haproxy-external: { count: 2")));
+    place.write(&format!(
+        "{}  balancer: cloud\n",
+        SMALL.replace("haproxy-external: { count: 1", "haproxy-external: { count: 2")
+    ));
     place.apply(&[]).ok();
     let groups = place.double.of("instanceGroups");
     let members: usize = groups.iter().map(|group| group["members"].as_array().unwrap().len()).sum();
@@ -127,7 +137,13 @@ fn through_googles_tunnel_nothing_but_google_reaches_ssh() {
         .double
         .of("firewalls")
         .into_iter()
-        .filter(|rule| rule["allowed"].as_array().unwrap().iter().any(|one| one["ports"].as_array().unwrap().contains(&json!("22"))))
+        .filter(|rule| {
+            rule["allowed"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|one| one["ports"].as_array().unwrap().contains(&json!("22")))
+        })
         .collect();
     assert_eq!(ssh.len(), 1, "{ssh:#?}");
     assert_eq!(ssh[0]["sourceRanges"], json!(["35.235.240.0/20"]));
@@ -141,7 +157,10 @@ fn through_googles_tunnel_nothing_but_google_reaches_ssh() {
 fn labels_follow_the_file_and_production_is_protected() {
     let place = Place::new(SMALL);
     place.apply(&[]).ok();
-    place.write(&format!("{}  tags: {{ cost-center: \"4711\" }}\n", SMALL.replace("purpose: test", "purpose: production")));
+    place.write(&format!(
+        "{}  tags: {{ cost-center: \"4711\" }}\n",
+        SMALL.replace("purpose: test", "purpose: production")
+    ));
     place.apply(&[]).ok();
     for (name, one) in place.machines() {
         assert_eq!(one["labels"]["cost-center"], "4711", "{name}");

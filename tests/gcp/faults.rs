@@ -9,7 +9,9 @@ fn lost_answers_make_nothing_twice() {
     let place = Place::new(SMALL);
     place.apply(&[]).ok();
     let wanted = place.shape();
-    for method in ["compute.instances.insert", "compute.networks.insert", "compute.firewalls.insert", "compute.addresses.insert"] {
+    for method in
+        ["compute.instances.insert", "compute.networks.insert", "compute.firewalls.insert", "compute.addresses.insert"]
+    {
         for when in ["after", "before"] {
             place.start_anew();
             place.double.faults(json!([{ "method": method, "lose": when, "times": 3 }]));
@@ -54,7 +56,9 @@ fn an_operation_that_ends_in_an_error_is_not_taken_for_done() {
 fn where_a_zone_has_no_machines_left_the_next_zone_or_another_type_is_taken() {
     let place = Place::new(SMALL);
     let exhausted = json!({ "code": "ZONE_RESOURCE_POOL_EXHAUSTED", "message": "The zone does not have enough resources available" });
-    place.double.faults(json!([{ "method": "compute.instances.insert", "resource": "demo-app-1", "operation_error": exhausted }]));
+    place.double.faults(
+        json!([{ "method": "compute.instances.insert", "resource": "demo-app-1", "operation_error": exhausted }]),
+    );
     place.apply(&[]).ok();
     let one = &place.machines()["demo-app-1"];
     assert!(one["zone"].as_str().unwrap().ends_with("/europe-west4-b"), "{}", one["zone"]);
@@ -62,7 +66,9 @@ fn where_a_zone_has_no_machines_left_the_next_zone_or_another_type_is_taken() {
     place.destroy().ok();
 
     place.write(&format!("{SMALL}  equivalents: {{ n2-standard-2: [n2d-standard-2] }}\n"));
-    place.double.faults(json!([{ "method": "compute.instances.insert", "resource": "demo-app-1", "operation_error": exhausted }]));
+    place.double.faults(
+        json!([{ "method": "compute.instances.insert", "resource": "demo-app-1", "operation_error": exhausted }]),
+    );
     place.apply(&[]).ok();
     let one = &place.machines()["demo-app-1"];
     assert!(one["machineType"].as_str().unwrap().ends_with("/n2d-standard-2"), "{}", one["machineType"]);

@@ -14,7 +14,10 @@ fn nothing_was_tried(place: &Place) {
 #[test]
 fn no_credentials() {
     let place = Place::new(SMALL);
-    let said = place.command("apply", &["--infrastructure", "--yes"]).env("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json").output();
+    let said = place
+        .command("apply", &["--infrastructure", "--yes"])
+        .env("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")
+        .output();
     let said: crate::place::Said = said.unwrap().into();
     said.refused(&["credentials", "gcloud auth application-default login"]);
     nothing_was_tried(&place);

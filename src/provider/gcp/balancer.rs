@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use google_cloud_compute_v1::model::{
     Backend, BackendService, ForwardingRule, HealthCheck, InstanceGroup, InstanceGroupsAddInstancesRequest,
-    InstanceGroupsListInstancesRequest, InstanceGroupsRemoveInstancesRequest, InstanceReference, TCPHealthCheck, backend,
-    backend_service, forwarding_rule, health_check,
+    InstanceGroupsListInstancesRequest, InstanceGroupsRemoveInstancesRequest, InstanceReference, TCPHealthCheck,
+    backend, backend_service, forwarding_rule, health_check,
 };
 use google_cloud_gax::paginator::ItemPaginator as _;
 use serde_json::{Value, json};
@@ -41,7 +41,10 @@ fn ports(resource: &Resource) -> Vec<u64> {
 }
 
 impl At<'_> {
-    fn scheme(&self, resource: &Resource) -> (backend_service::LoadBalancingScheme, forwarding_rule::LoadBalancingScheme) {
+    fn scheme(
+        &self,
+        resource: &Resource,
+    ) -> (backend_service::LoadBalancingScheme, forwarding_rule::LoadBalancingScheme) {
         match resource.attributes.get("public").and_then(Value::as_bool) {
             Some(false) => {
                 (backend_service::LoadBalancingScheme::Internal, forwarding_rule::LoadBalancingScheme::Internal)
@@ -75,9 +78,11 @@ impl At<'_> {
         let network = self.link(&making.book.need(doing, "network")?);
         for (zone, members) in &wanted {
             if !there.groups.contains_key(zone) {
-                let group =
-                    InstanceGroup::new().set_name(name).set_description(&description).set_network(&network);
-                self.fresh_or_there(doing, act!(self, doing, self.clients.groups.insert().set_zone(zone).set_body(group)))?;
+                let group = InstanceGroup::new().set_name(name).set_description(&description).set_network(&network);
+                self.fresh_or_there(
+                    doing,
+                    act!(self, doing, self.clients.groups.insert().set_zone(zone).set_body(group)),
+                )?;
             }
             self.members(name, zone, members, there.groups.get(zone), doing).await?;
         }
@@ -138,7 +143,11 @@ impl At<'_> {
             if found == texts {
                 return Ok(());
             }
-            remove!(self, doing, self.clients.forwarding_rules.delete().set_region(self.region).set_forwarding_rule(name))?;
+            remove!(
+                self,
+                doing,
+                self.clients.forwarding_rules.delete().set_region(self.region).set_forwarding_rule(name)
+            )?;
         }
         let mut rule = ForwardingRule::new()
             .set_name(name)
@@ -206,25 +215,29 @@ impl At<'_> {
         let own = |description: Option<&str>| {
             labels::described(description).is_some_and(|tags| labels::owned(&tags, self.environment()))
         };
-        let mut rules = self.clients.forwarding_rules.list().set_project(self.project).set_region(self.region).by_item();
+        let mut rules =
+            self.clients.forwarding_rules.list().set_project(self.project).set_region(self.region).by_item();
         while let Some(rule) = rules.next().await {
             let rule = rule?;
             if labels::owned(&labels::tags(None, &rule.labels), self.environment()) {
-                all.entry(rule.name.clone().unwrap_or_default()).or_default().rule = Some(rule);
+                let name = rule.name.clone().unwrap_or_default();
+                all.entry(name).or_default().rule = Some(rule);
             }
         }
         let mut services = self.clients.backends.list().set_project(self.project).set_region(self.region).by_item();
         while let Some(service) = services.next().await {
             let service = service?;
             if own(service.description.as_deref()) {
-                all.entry(service.name.clone().unwrap_or_default()).or_default().service = Some(service);
+                let name = service.name.clone().unwrap_or_default();
+                all.entry(name).or_default().service = Some(service);
             }
         }
         let mut checks = self.clients.checks.list().set_project(self.project).set_region(self.region).by_item();
         while let Some(check) = checks.next().await {
             let check = check?;
             if own(check.description.as_deref()) {
-                all.entry(check.name.clone().unwrap_or_default()).or_default().check = Some(check);
+                let name = check.name.clone().unwrap_or_default();
+                all.entry(name).or_default().check = Some(check);
             }
         }
         let mut groups = self.clients.groups.aggregated_list().set_project(self.project).by_item();
@@ -278,9 +291,10 @@ impl At<'_> {
             let members = parts.groups.values().flatten().map(|machine| machines::parts(machine).0);
             let mut targets: Vec<String> = members.map(|name| format!("node/{name}")).collect();
             targets.sort();
-            let public = parts.rule.as_ref().map(|rule| {
-                rule.load_balancing_scheme != Some(forwarding_rule::LoadBalancingScheme::Internal)
-            });
+            let public = parts
+                .rule
+                .as_ref()
+                .map(|rule| rule.load_balancing_scheme != Some(forwarding_rule::LoadBalancingScheme::Internal));
             let attributes = [
                 // Without a service and a check behind it, nothing is served.
                 ("ports", json!(if whole { ports } else { Vec::new() })),
@@ -292,7 +306,11 @@ impl At<'_> {
                 kind: kind::BALANCER,
                 handle: format!("regions/{}/forwardingRules/{name}", self.region),
                 tags,
-                attributes: attributes.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.to_owned(), value)).collect(),
+                attributes: attributes
+                    .into_iter()
+                    .filter(|(_, value)| !value.is_null())
+                    .map(|(key, value)| (key.to_owned(), value))
+                    .collect(),
                 condition: Condition::Good,
                 machine: None,
             }

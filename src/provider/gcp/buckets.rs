@@ -13,7 +13,11 @@ use crate::{
     event::StepLog,
     provider::{
         Condition, ProviderError,
-        cloud::{Found, Making, blueprint::kind, tags::{self, Tags}},
+        cloud::{
+            Found, Making,
+            blueprint::kind,
+            tags::{self, Tags},
+        },
     },
 };
 
@@ -137,7 +141,8 @@ impl At<'_> {
         let told = |fault: Fault| fault.told(&doing);
         let mut removed = 0usize;
         loop {
-            let request = storage(Method::GET, format!("b/{name}/o")).query("versions", "true").query("maxResults", PAGE);
+            let request =
+                storage(Method::GET, format!("b/{name}/o")).query("versions", "true").query("maxResults", PAGE);
             let page = match self.clients.rest.call(request).await {
                 Err(fault) if fault.missing() => return Ok(()),
                 outcome => outcome.map_err(told)?,
@@ -214,9 +219,9 @@ fn bucket_tags(bucket: &Value) -> Tags {
 
 fn allows(policy: &Value, member: &str) -> bool {
     let bindings = policy["bindings"].as_array().into_iter().flatten();
-    bindings.filter(|one| one["role"] == json!(USER)).any(|one| {
-        one["members"].as_array().is_some_and(|members| members.iter().any(|found| found == &json!(member)))
-    })
+    bindings
+        .filter(|one| one["role"] == json!(USER))
+        .any(|one| one["members"].as_array().is_some_and(|members| members.iter().any(|found| found == &json!(member))))
 }
 
 /// An object's name as one part of a path.

@@ -6,10 +6,7 @@ use google_cloud_compute_v1::client::{
     Networks, Projects, RegionBackendServices, RegionHealthChecks, Regions, Routers, Subnetworks,
 };
 use google_cloud_gax::{
-    error::Error,
-    exponential_backoff::ExponentialBackoffBuilder,
-    retry_policy::RetryPolicy,
-    retry_result::RetryResult,
+    error::Error, exponential_backoff::ExponentialBackoffBuilder, retry_policy::RetryPolicy, retry_result::RetryResult,
     retry_state::RetryState,
 };
 use google_cloud_iam_admin_v1::client::Iam;

@@ -18,14 +18,10 @@ use super::{
 use crate::{
     event::StepLog,
     provider::{
-        FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
+        Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
         cloud::{
-            Answer, Cloud, CloudOptions, Expiring, Found, Launch, LaunchError, MachineState, Making,
-            blueprint::kind,
-            options::ImageOptions,
-            permanent,
-            record::Image,
-            tags::Tags,
+            Answer, Cloud, CloudOptions, Found, Launch, LaunchError, MachineState, Making, blueprint::kind,
+            options::ImageOptions, permanent, record::Image, tags::Tags,
         },
         keys::Keys,
     },
@@ -187,7 +183,8 @@ impl Cloud for Gcp {
             (kind::INSTANCE | kind::BASTION, "identity") => Some(Mutability::WithRestart),
             (
                 kind::INSTANCE | kind::BASTION,
-                "address" | "disk_type" | "disk_iops" | "disk_throughput" | "data_type" | "data_iops" | "data_throughput",
+                "address" | "disk_type" | "disk_iops" | "disk_throughput" | "data_type" | "data_iops"
+                | "data_throughput",
             ) => Some(Mutability::Replace),
             (kind::BALANCER, "public") => Some(Mutability::Replace),
             _ => None,
@@ -239,10 +236,18 @@ impl Cloud for Gcp {
                 ImageOptions::Family(name) => {
                     let doing = format!("find the newest image of {name}");
                     let Some((project, family)) = family(name, architecture) else {
-                        return Err(permanent(doing, "Google keeps no such family", Some("name an image under `cloud.image`")));
+                        return Err(permanent(
+                            doing,
+                            "Google keeps no such family",
+                            Some("name an image under `cloud.image`"),
+                        ));
                     };
                     let call = at.clients.images.get_from_family().set_project(project).set_family(family);
-                    (project.to_owned(), name.clone(), call.send().await.map_err(|error| Fault::from(error).told(doing))?)
+                    (
+                        project.to_owned(),
+                        name.clone(),
+                        call.send().await.map_err(|error| Fault::from(error).told(doing))?,
+                    )
                 }
                 ImageOptions::Named { name, owner } => {
                     let newest = at.newest(name, owner, architecture).await?;
@@ -372,7 +377,8 @@ impl At<'_> {
         let doing = format!("find the newest image {name} of {owner}");
         let pattern = name.split('*').collect::<Vec<_>>().join(".*");
         let wanted = if architecture == "arm64" { Architecture::Arm64 } else { Architecture::X8664 };
-        let mut images = self.clients.images.list().set_project(owner).set_filter(format!("name eq '{pattern}'")).by_item();
+        let mut images =
+            self.clients.images.list().set_project(owner).set_filter(format!("name eq '{pattern}'")).by_item();
         let mut newest: Option<google_cloud_compute_v1::model::Image> = None;
         while let Some(image) = images.next().await {
             let image = image.map_err(|error| Fault::from(error).told(&doing))?;

@@ -97,7 +97,9 @@ impl Fault {
             return Some("ask for more on the project's quota page (IAM & Admin, Quotas), then repeat the command");
         }
         if self.message.contains("constraints/") {
-            return Some("an organisation policy forbids it: ask its administrator, or see docs/gcp.md for another way");
+            return Some(
+                "an organisation policy forbids it: ask its administrator, or see docs/gcp.md for another way",
+            );
         }
         if self.status == 403 {
             return Some("ask for the permission that is named, then repeat the command: it goes on where it stopped");

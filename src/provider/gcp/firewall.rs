@@ -146,7 +146,8 @@ impl At<'_> {
     async fn firewalls_of(&self, id: &str) -> Result<Vec<Firewall>, Fault> {
         let mut all = self.firewalls().await?;
         all.retain(|rule| {
-            labels::described(rule.description.as_deref()).is_some_and(|tags| tags.get(tags::RESOURCE).is_some_and(|of| of == id))
+            labels::described(rule.description.as_deref())
+                .is_some_and(|tags| tags.get(tags::RESOURCE).is_some_and(|of| of == id))
         });
         Ok(all)
     }
@@ -169,19 +170,25 @@ impl At<'_> {
             match same {
                 Some(one) if Opening::of(one) == *opening && told_right(one, self.environment(), id) => {}
                 Some(_) => {
-                    let call = self.clients.firewalls.update().set_firewall(&opening.name).set_body(body.set_disabled(false));
+                    let call =
+                        self.clients.firewalls.update().set_firewall(&opening.name).set_body(body.set_disabled(false));
                     act!(self, &doing, call).map_err(|fault| fault.told(&doing))?;
                 }
                 None => match act!(self, &doing, self.clients.firewalls.insert().set_body(body)) {
                     Err(fault) if fault.exists() => {
-                        let message = format!("firewall rule {} is there already and is not this environment's", opening.name);
+                        let message =
+                            format!("firewall rule {} is there already and is not this environment's", opening.name);
                         return Err(permanent(doing, message, Some("remove it, or give the environment another name")));
                     }
                     outcome => outcome.map_err(|fault| fault.told(&doing))?,
                 },
             }
         }
-        for extra in there.iter().filter_map(|one| one.name.as_deref()).filter(|name| !wanted.iter().any(|one| one.name == **name)) {
+        for extra in there
+            .iter()
+            .filter_map(|one| one.name.as_deref())
+            .filter(|name| !wanted.iter().any(|one| one.name == **name))
+        {
             remove!(self, &doing, self.clients.firewalls.delete().set_firewall(extra))?;
         }
         Ok(rules_handle(self.environment(), id))

@@ -20,7 +20,10 @@ const KNOWN: Duration = Duration::from_secs(90);
 /// Tags that fit into an account's short description: what it is found by.
 fn short(all: &Tags) -> Tags {
     let kept = [tags::ENVIRONMENT, tags::RESOURCE, tags::EXPIRES];
-    all.iter().filter(|(key, _)| kept.contains(&key.as_str())).map(|(key, value)| (key.clone(), value.clone())).collect()
+    all.iter()
+        .filter(|(key, _)| kept.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 impl At<'_> {
@@ -64,7 +67,9 @@ impl At<'_> {
             loop {
                 match self.allow(&bucket, email).await {
                     Ok(()) => break,
-                    Err(fault) if fault.message.contains("does not exist") && fault.status == 400 && Instant::now() < end => {
+                    Err(fault)
+                        if fault.message.contains("does not exist") && fault.status == 400 && Instant::now() < end =>
+                    {
                         sleep(Duration::from_secs(3)).await;
                     }
                     Err(fault) => return Err(fault.told(doing)),
@@ -81,8 +86,13 @@ impl At<'_> {
 
     /// The environment's account.
     pub(super) async fn identities(&self) -> Result<Vec<Found>, Fault> {
-        let mut accounts =
-            self.clients.iam.list_service_accounts().set_name(format!("projects/{}", self.project)).set_page_size(100).by_item();
+        let mut accounts = self
+            .clients
+            .iam
+            .list_service_accounts()
+            .set_name(format!("projects/{}", self.project))
+            .set_page_size(100)
+            .by_item();
         let mut found = Vec::new();
         while let Some(account) = accounts.next().await {
             let account = account?;

@@ -86,7 +86,9 @@ mod tests {
     fn values_come_back_as_they_were() {
         for value in ["", "demo", "node/demo-app-1", "Jane Doe <jane@example.com>", "a_b", "_2f", "ä"] {
             let label = escape(value).unwrap();
-            assert!(label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte)));
+            assert!(
+                label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
+            );
             assert_eq!(unescape(&label), value);
         }
         assert_eq!(escape("node/a").as_deref(), Some("node_2fa"));

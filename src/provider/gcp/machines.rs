@@ -69,11 +69,8 @@ impl At<'_> {
         let zone = self.gcp.zone(self, launch.zone).await.map_err(LaunchError::Other)?;
         let key = self.gcp.public_key().await.map_err(LaunchError::Other)?;
         let (launch, zone, key) = (&launch, &zone, &key);
-        let made: Vec<Result<String, LaunchError>> = stream::iter(launch.machines)
-            .map(|machine| self.launch_one(launch, machine, zone, key))
-            .buffered(AT_A_TIME)
-            .collect()
-            .await;
+        let calls: Vec<_> = launch.machines.iter().map(|machine| self.launch_one(launch, machine, zone, key)).collect();
+        let made: Vec<Result<String, LaunchError>> = stream::iter(calls).buffered(AT_A_TIME).collect().await;
         let mut handles = Vec::new();
         let mut failed = None;
         for (machine, outcome) in launch.machines.iter().zip(made) {
@@ -150,9 +147,7 @@ impl At<'_> {
         let subnet = launch.book.need(&doing, SUBNET)?;
         let mut interface = NetworkInterface::new().set_subnetwork(self.link(&subnet));
         if flag(machine, "public_ip") {
-            let mut config = AccessConfig::new()
-                .set_name("External NAT")
-                .set_type(access_config::Type::OneToOneNat);
+            let mut config = AccessConfig::new().set_name("External NAT").set_type(access_config::Type::OneToOneNat);
             if let Some(address) = text(machine, "address") {
                 let handle = launch.book.need(&doing, address)?;
                 let there = self.address(&handle).await.map_err(|fault| fault.told(&doing))?;
@@ -296,7 +291,8 @@ impl At<'_> {
                     let kind = field.wanted.as_str().unwrap_or_default();
                     let body = InstancesSetMachineTypeRequest::new()
                         .set_machine_type(format!("zones/{zone}/machineTypes/{kind}"));
-                    let call = self.clients.instances.set_machine_type().set_zone(zone).set_instance(name).set_body(body);
+                    let call =
+                        self.clients.instances.set_machine_type().set_zone(zone).set_instance(name).set_body(body);
                     act!(self, &doing, call).map_err(|fault| fault.told(&doing))?;
                 }
                 "disk_gb" => self.grow(name, zone, field).await?,
@@ -313,7 +309,8 @@ impl At<'_> {
                             .set_scopes([SCOPE]),
                         false => InstancesSetServiceAccountRequest::new(),
                     };
-                    let call = self.clients.instances.set_service_account().set_zone(zone).set_instance(name).set_body(body);
+                    let call =
+                        self.clients.instances.set_service_account().set_zone(zone).set_instance(name).set_body(body);
                     act!(self, &doing, call).map_err(|fault| fault.told(&doing))?;
                 }
                 other => return Err(permanent(doing, format!("`{other}` cannot be changed where it stands"), None)),

@@ -22,13 +22,10 @@ mod shape;
 pub use cloud::Gcp;
 pub use options::GcpOptions;
 
-use super::{
-    Provider,
-    cloud::{CloudOptions, CloudProvider},
-};
+use super::cloud::{CloudOptions, CloudProvider};
 
 /// The provider of an environment. Asks nobody yet.
 #[must_use]
-pub fn provider(options: CloudOptions, own: GcpOptions) -> Box<dyn Provider> {
-    Box::new(CloudProvider::new(Gcp::new(options.clone(), own), options))
+pub fn provider(options: CloudOptions, own: GcpOptions) -> CloudProvider<Gcp> {
+    CloudProvider::new(Gcp::new(options.clone(), own), options)
 }

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use google_cloud_compute_v1::model::{
-    Address, Network, NetworkRoutingConfig, RegionSetLabelsRequest, Router, RouterNat, RouterNatSubnetworkToNat, Subnetwork, address,
+    Address, Network, NetworkRoutingConfig, RegionSetLabelsRequest, Router, RouterNat, RouterNatSubnetworkToNat,
+    Subnetwork, address,
     network_routing_config::RoutingMode,
     router_nat::{NatIpAllocateOption, SourceSubnetworkIpRangesToNat},
     router_nat_subnetwork_to_nat::SourceIpRangesToNat,
@@ -51,8 +52,7 @@ impl At<'_> {
 
     pub(super) async fn make_subnet(&self, making: Making<'_>) -> Result<String, ProviderError> {
         let name = names::of(self.environment(), &making.resource.id);
-        let (doing, there) =
-            (format!("make subnet {name}"), format!("regions/{}/subnetworks/{name}", self.region));
+        let (doing, there) = (format!("make subnet {name}"), format!("regions/{}/subnetworks/{name}", self.region));
         let network = making.book.need(&doing, "network")?;
         let range = making.resource.attributes.get("cidr").and_then(|cidr| cidr.as_str()).unwrap_or_default();
         let body = Subnetwork::new()
@@ -114,8 +114,7 @@ impl At<'_> {
 
     pub(super) async fn make_address(&self, making: Making<'_>) -> Result<String, ProviderError> {
         let name = names::of(self.environment(), &making.resource.id);
-        let (doing, there) =
-            (format!("reserve address {name}"), format!("regions/{}/addresses/{name}", self.region));
+        let (doing, there) = (format!("reserve address {name}"), format!("regions/{}/addresses/{name}", self.region));
         let body = Address::new()
             .set_name(&name)
             .set_address_type(address::AddressType::External)
@@ -162,7 +161,8 @@ impl At<'_> {
             let message = format!("network `{id}` has {what} in region {}", self.region);
             return Err(permanent(doing, message, Some("name a subnet of this region, or another region")));
         };
-        Ok([("network".to_owned(), format!("global/networks/{}", last(&id))), (SUBNET.to_owned(), handle(subnet))].into())
+        Ok([("network".to_owned(), format!("global/networks/{}", last(&id))), (SUBNET.to_owned(), handle(subnet))]
+            .into())
     }
 
     /// How many machines fit into the subnet that exists; none where it is the environment's own.

@@ -13,9 +13,9 @@ use super::{
     shape::{EVERYONE, SUBNET},
 };
 use crate::provider::{
-    Condition, ProviderError,
+    Condition, Expiring, ProviderError,
     cloud::{
-        Expiring, Found, Machine, MachineState,
+        Found, Machine, MachineState,
         blueprint::kind,
         permanent,
         reach::BASTION,
@@ -42,12 +42,10 @@ impl At<'_> {
     pub(super) async fn list(&self) -> Result<Vec<Found>, ProviderError> {
         let doing = "list what the environment has on Google Cloud";
         let told = |fault: Fault| fault.told(doing);
-        let (networks, addresses, machines, rest) = tokio::join!(
-            self.list_networks(),
-            self.list_addresses(),
-            self.list_machines(),
-            async { tokio::join!(self.balancers(), self.buckets(), self.identities()) },
-        );
+        let (networks, addresses, machines, rest) =
+            tokio::join!(self.list_networks(), self.list_addresses(), self.list_machines(), async {
+                tokio::join!(self.balancers(), self.buckets(), self.identities())
+            },);
         let mut found = networks.map_err(told)?;
         found.extend(addresses.map_err(told)?);
         found.extend(machines.map_err(told)?);
@@ -66,7 +64,9 @@ impl At<'_> {
             }
             _ => found.handle.strip_prefix("regions/").and_then(|rest| rest.split('/').next()).map(str::to_owned),
         };
-        let other = found.iter().find_map(|found| region(found).filter(|region| region != self.region).map(|other| (found, other)));
+        let other = found
+            .iter()
+            .find_map(|found| region(found).filter(|region| region != self.region).map(|other| (found, other)));
         let Some((found, other)) = other else { return Ok(()) };
         let message = format!("{} stands in {other}, and the region is {}", found.handle, self.region);
         Err(permanent(doing, message, Some("write the region that it stands in under `cloud.region`")))
@@ -155,7 +155,8 @@ impl At<'_> {
 
     /// Machines, and disks that no machine has any more.
     pub(super) async fn list_machines(&self) -> Result<Vec<Found>, Fault> {
-        let (instances, disks, addresses) = tokio::join!(self.instances(), self.disks_by_handle(), self.list_reserved());
+        let (instances, disks, addresses) =
+            tokio::join!(self.instances(), self.disks_by_handle(), self.list_reserved());
         let (instances, disks, addresses) = (instances?, disks?, addresses?);
         let mut found: Vec<Found> =
             instances.iter().map(|instance| self.machine(instance, &disks, &addresses)).collect();
@@ -202,12 +203,7 @@ impl At<'_> {
         Ok(found)
     }
 
-    fn machine(
-        &self,
-        there: &Instance,
-        disks: &HashMap<String, Disk>,
-        addresses: &HashMap<String, String>,
-    ) -> Found {
+    fn machine(&self, there: &Instance, disks: &HashMap<String, Disk>, addresses: &HashMap<String, String>) -> Found {
         let name = there.name.clone().unwrap_or_default();
         let zone = last(there.zone.as_deref().unwrap_or_default()).to_owned();
         let mut tags = labels::tags(Some(&name), &there.labels);
@@ -315,7 +311,8 @@ impl At<'_> {
             one.expires = one.expires.max(tags::expires(tags));
         };
         let filter = format!("labels.{}:*", tags::ENVIRONMENT);
-        let mut scopes = self.clients.instances.aggregated_list().set_project(self.project).set_filter(filter).by_item();
+        let mut scopes =
+            self.clients.instances.aggregated_list().set_project(self.project).set_filter(filter).by_item();
         while let Some(scope) = scopes.next().await {
             let here = |there: &Instance| last(there.zone.as_deref().unwrap_or_default()).starts_with(self.region);
             for there in scope?.1.instances.iter().filter(|there| here(there)) {

@@ -20,7 +20,6 @@ use crate::{
             Cloud as _,
             blueprint::kind,
             quota::{Limit, Needs, findings},
-
         },
     },
     topology::Topology,
@@ -106,14 +105,16 @@ impl Gcp {
         for resource in desired.iter().filter(|resource| resource.node.is_some()) {
             let name = crate::provider::cloud::tags::name(&self.options.environment, &resource.id);
             if name.len() > names::LONGEST {
-                let found = format!("`{name}` has {} letters, and a machine's name has {} at most", name.len(), names::LONGEST);
+                let found =
+                    format!("`{name}` has {} letters, and a machine's name has {} at most", name.len(), names::LONGEST);
                 all.push(bad("names", Verdict::Fail, found, "give the environment or the node group a shorter name"));
                 break;
             }
         }
         for (key, value) in &self.options.tags {
             let first = key.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
-            let plain = key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
+            let plain =
+                key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
             if !first || !plain || key.len() > names::LONGEST {
                 let found = format!("`{key}` cannot be a label's name");
                 let hint = "lower-case letters, digits, `_` and `-`, a letter first, 63 at most: change `cloud.tags`";
@@ -134,8 +135,7 @@ impl Gcp {
 
 impl At<'_> {
     async fn permissions(&self, storage: bool) -> Finding {
-        let asked: Vec<&str> =
-            PERMISSIONS.iter().chain(STORAGE.iter().filter(|_| storage)).copied().collect();
+        let asked: Vec<&str> = PERMISSIONS.iter().chain(STORAGE.iter().filter(|_| storage)).copied().collect();
         let path = format!("v3/projects/{}:testIamPermissions", self.project);
         let request = Request::new("cloudresourcemanager", Method::POST, path).body(json!({ "permissions": asked }));
         let answer = match self.clients.rest.call(request).await {
@@ -255,7 +255,8 @@ impl At<'_> {
         }
         let (mut all, mut cpus) = (Vec::new(), BTreeMap::new());
         for (kind, zone) in wanted {
-            let call = self.clients.machine_types.get().set_project(self.project).set_zone(&zone).set_machine_type(&kind);
+            let call =
+                self.clients.machine_types.get().set_project(self.project).set_zone(&zone).set_machine_type(&kind);
             match found(call.send().await) {
                 Ok(Some(there)) => {
                     cpus.insert(kind, f64::from(there.guest_cpus.unwrap_or_default()));
@@ -291,8 +292,18 @@ impl At<'_> {
         let outside = desired.iter().any(|one| one.attributes.get("public_ip") == Some(&json!(true)));
         let mut all = Vec::new();
         let asked = [
-            ("compute.vmExternalIpAccess", outside, "machines may have no public address", "use `ssh: {via: iap}` and `cloud: {balancer: cloud}`, or ask for an exception"),
-            ("compute.requireOsLogin", true, "OS Login is required, and refarch logs in with a key in the machine's metadata", "ask for an exception for this project"),
+            (
+                "compute.vmExternalIpAccess",
+                outside,
+                "machines may have no public address",
+                "use `ssh: {via: iap}` and `cloud: {balancer: cloud}`, or ask for an exception",
+            ),
+            (
+                "compute.requireOsLogin",
+                true,
+                "OS Login is required, and refarch logs in with a key in the machine's metadata",
+                "ask for an exception for this project",
+            ),
         ];
         for (name, concerns, forbidden, hint) in asked {
             if !concerns {
@@ -347,7 +358,9 @@ fn needs(missing: &[&Resource], cpus: &BTreeMap<String, f64>) -> Needs {
                     add("IN_USE_ADDRESSES", 1.0);
                 }
                 for what in ["disk", "data"] {
-                    let Some(size) = resource.attributes.get(&format!("{what}_gb")).and_then(Value::as_f64) else { continue };
+                    let Some(size) = resource.attributes.get(&format!("{what}_gb")).and_then(Value::as_f64) else {
+                        continue;
+                    };
                     let kind = resource.attributes.get(&format!("{what}_type")).and_then(Value::as_str);
                     match kind.unwrap_or("pd-balanced") {
                         "pd-standard" => add("DISKS_TOTAL_GB", size),
@@ -387,11 +400,27 @@ mod tests {
             reason: String::new(),
             shared: false,
         };
-        let app = resource("node/a", kind::INSTANCE, json!({ "machine_type": "n2-standard-8", "disk_gb": 50, "disk_type": "pd-ssd", "public_ip": true }));
-        let lb = resource("node/b", kind::INSTANCE, json!({ "machine_type": "n1-highcpu-2", "disk_gb": 20, "data_gb": 100, "data_type": "pd-standard" }));
+        let app = resource(
+            "node/a",
+            kind::INSTANCE,
+            json!({ "machine_type": "n2-standard-8", "disk_gb": 50, "disk_type": "pd-ssd", "public_ip": true }),
+        );
+        let lb = resource(
+            "node/b",
+            kind::INSTANCE,
+            json!({ "machine_type": "n1-highcpu-2", "disk_gb": 20, "data_gb": 100, "data_type": "pd-standard" }),
+        );
         let address = resource("address/a", kind::ADDRESS, json!({}));
         let cpus = [("n2-standard-8".to_owned(), 8.0), ("n1-highcpu-2".to_owned(), 2.0)].into();
-        let wanted = [("CPUS", 2.0), ("DISKS_TOTAL_GB", 100.0), ("INSTANCES", 2.0), ("IN_USE_ADDRESSES", 1.0), ("N2_CPUS", 8.0), ("SSD_TOTAL_GB", 70.0), ("STATIC_ADDRESSES", 1.0)];
+        let wanted = [
+            ("CPUS", 2.0),
+            ("DISKS_TOTAL_GB", 100.0),
+            ("INSTANCES", 2.0),
+            ("IN_USE_ADDRESSES", 1.0),
+            ("N2_CPUS", 8.0),
+            ("SSD_TOTAL_GB", 70.0),
+            ("STATIC_ADDRESSES", 1.0),
+        ];
         let wanted: Needs = wanted.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
         assert_eq!(needs(&[&app, &lb, &address], &cpus), wanted);
     }

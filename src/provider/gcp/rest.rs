@@ -7,7 +7,11 @@ use google_cloud_auth::credentials::{CacheableResource, Credentials};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use super::{clients::ATTEMPTS, fault::{Fault, chain}, options::endpoint};
+use super::{
+    clients::ATTEMPTS,
+    fault::{Fault, chain},
+    options::endpoint,
+};
 use crate::provider::{ProviderError, cloud::permanent};
 
 /// One attempt.

@@ -17,6 +17,8 @@ use crate::provider::{
 const TUNNEL: &str = "35.235.240.0/20";
 /// Where Google's health checks of passthrough balancers come from.
 const CHECKS: [&str; 3] = ["35.191.0.0/16", "209.85.152.0/22", "209.85.204.0/22"];
+/// Disk type where the file names none.
+const DISK: &str = "pd-balanced";
 /// SSH.
 const SSH: u16 = 22;
 
@@ -52,6 +54,14 @@ pub(super) fn shape(options: &CloudOptions, own: &GcpOptions, mut resource: Reso
         }
         (kind::INSTANCE | kind::BASTION, _) => {
             resource.attributes.remove("subnet");
+            let disks: &[&str] =
+                if resource.attributes.contains_key("data_gb") { &["disk", "data"] } else { &["disk"] };
+            for disk in disks {
+                let kind = resource.attributes.entry(format!("{disk}_type")).or_insert(Value::Null);
+                if kind.is_null() {
+                    *kind = json!(DISK);
+                }
+            }
             if own.service_account.is_some() && resource.kind == kind::INSTANCE {
                 resource.attributes.insert("identity".to_owned(), json!(true));
             }
