@@ -8,6 +8,7 @@
 mod changes;
 mod double;
 mod drift;
+mod expiry;
 mod faults;
 mod killed;
 mod place;

@@ -105,6 +105,13 @@ impl Place {
 
     /// The command, its environment file last.
     pub fn command(&self, verb: &str, args: &[&str]) -> Command {
+        let mut command = self.bare(verb);
+        command.args(args).arg(&self.file);
+        command
+    }
+
+    /// The command without an environment file.
+    pub fn bare(&self, verb: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_refarch"));
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
@@ -117,8 +124,6 @@ impl Place {
         }
         command
             .arg(verb)
-            .args(args)
-            .arg(&self.file)
             .current_dir(self.folder.path())
             .env("HOME", self.folder.path())
             .env("REFARCH_WORKSPACE", self.folder.path().join("workspace"))

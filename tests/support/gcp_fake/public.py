@@ -30,7 +30,7 @@ def project(call):
         "creationTimestamp": "2026-01-01T00:00:00.000-08:00",
         "commonInstanceMetadata": {
             "kind": "compute#metadata",
-            "fingerprint": "abc=",
+            "fingerprint": "6bCXTFPyHrY=",
             "items": call.fake.settings["project_metadata"],
         },
         "defaultServiceAccount": "123456789012-compute@developer.gserviceaccount.com",

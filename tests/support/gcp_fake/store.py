@@ -121,7 +121,7 @@ def links(body, depth=0):
 def digest(value):
     """A fingerprint or etag: changes with what it stands for."""
     text = json.dumps(value, sort_keys=True).encode()
-    return base64.b64encode(hashlib.sha256(text).digest()[:8]).decode()
+    return base64.urlsafe_b64encode(hashlib.sha256(text).digest()[:8]).decode()
 
 
 def now():
