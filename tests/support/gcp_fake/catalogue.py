@@ -12,7 +12,7 @@ FAMILIES = {
     "n2d": {"standard": 4, "highcpu": 1, "highmem": 8, "quota": "N2D_CPUS", "disks": "pd hyperdisk"},
     "e2": {"standard": 4, "highcpu": 1, "highmem": 8, "quota": "CPUS", "disks": "pd"},
     "c3": {"standard": 4, "highcpu": 2, "highmem": 8, "quota": "C3_CPUS", "disks": "pd hyperdisk"},
-    "n4": {"standard": 4, "highcpu": 2, "highmem": 8, "quota": "N4_CPUS", "disks": "hyperdisk"},
+    "n4": {"standard": 4, "highcpu": 2, "highmem": 8, "quota": "CPUS", "disks": "hyperdisk"},
     "c4a": {"standard": 4, "highcpu": 2, "highmem": 8, "quota": "CPUS", "disks": "hyperdisk", "arm": True},
     "t2a": {"standard": 4, "quota": "T2A_CPUS", "disks": "pd", "arm": True},
     "c2": {"standard": 4, "quota": "C2_CPUS", "disks": "pd"},
