@@ -92,11 +92,6 @@ impl Double {
         self.control("calls", &json!({}))["calls"].as_array().unwrap().clone()
     }
 
-    /// Calls of one method.
-    pub fn calls_of(&self, method: &str) -> Vec<Value> {
-        self.calls().into_iter().filter(|call| call["method"] == method).collect()
-    }
-
     /// How many calls changed something.
     pub fn changing_calls(&self) -> usize {
         self.calls().iter().filter(|call| call["mutates"] == true).count()

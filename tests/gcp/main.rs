@@ -25,8 +25,8 @@ owner: qa@example.com
 purpose: test
 nodes:
   haproxy-external: { count: 1, vcpu: 2, memory_gb: 2, machine_type: n2-highcpu-2, disk_gb: 20, disk_type: pd-balanced }
-  postgres: { count: 3, roles: [postgres, consul, pgbouncer], vcpu: 2, memory_gb: 8, machine_type: n2-standard-2, disk_gb: 50, disk_type: pd-ssd }
-  app: { count: 2, roles: [app, sidekiq, gitaly, redis], vcpu: 2, memory_gb: 8, machine_type: n2-standard-2, disk_gb: 20, disk_type: pd-balanced }
+  postgres: { count: 3, roles: [postgres, consul, pgbouncer, redis, gitaly], vcpu: 2, memory_gb: 8, machine_type: n2-standard-2, disk_gb: 50, disk_type: pd-ssd }
+  app: { count: 2, roles: [app, sidekiq], vcpu: 2, memory_gb: 8, machine_type: n2-standard-2, disk_gb: 20, disk_type: pd-balanced }
 cloud:
   region: europe-west4
   admin_cidrs: [198.51.100.0/24]
