@@ -57,7 +57,7 @@ fn a_label_that_was_changed_and_a_network_tag_that_was_taken_away_are_mended() {
     let path = place.path_of("demo-app-1");
     let mut labels = place.machines()["demo-app-1"]["labels"].clone();
     labels["refarch-purpose"] = json!("nothing");
-    place.double.tamper(&path, json!({ "labels": labels, "tags": { "items": ["demo-app"], "fingerprint": "x" } }));
+    place.double.tamper(&path, json!({ "labels": labels, "tags": { "items": ["demo-app"], "fingerprint": "eA==" } }));
     place.plan().ended(2);
     place.apply(&[]).ok();
     let one = &place.machines()["demo-app-1"];

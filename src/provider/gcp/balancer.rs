@@ -78,7 +78,7 @@ impl At<'_> {
         let network = self.link(&making.book.need(doing, "network")?);
         for (zone, members) in &wanted {
             if !there.groups.contains_key(zone) {
-                let group = InstanceGroup::new().set_name(name).set_description(&description).set_network(&network);
+                let group = InstanceGroup::new().set_name(name).set_description(&description);
                 self.fresh_or_there(
                     doing,
                     act!(self, doing, self.clients.groups.insert().set_zone(zone).set_body(group)),

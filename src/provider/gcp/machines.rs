@@ -10,13 +10,11 @@ use google_cloud_compute_v1::model::{
     metadata::Items,
     scheduling::{InstanceTerminationAction, ProvisioningModel},
 };
-use google_cloud_gax::options::RequestOptionsBuilder as _;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::{
     clients::found,
-    compute::{At, act, remove, uuid},
+    compute::{At, act, remove},
     fault::Fault,
     labels, names, network,
     shape::SUBNET,
@@ -100,26 +98,16 @@ impl At<'_> {
         let doing = format!("make machine {name} in {zone}");
         let tags = own_tags(launch.tags, machine);
         let body = self.body(launch, machine, &name, zone, key, &tags).await.map_err(LaunchError::Other)?;
-        let digest = Sha256::digest(format!("{} {name}", launch.token));
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest[..16]);
-        let call = self
-            .clients
-            .instances
-            .insert()
-            .set_project(self.project)
-            .set_zone(zone)
-            .set_body(body)
-            // The same launch has the same request id, also after the controller was killed.
-            .set_request_id(uuid(bytes))
-            .with_idempotency(true);
-        match self.finish(&doing, call.send().await).await {
+        // Each attempt has a request id of its own: one that is used again is answered with what became of the first, also
+        // where that was an error. What makes an attempt after a lost answer harmless is the name.
+        let call = self.clients.instances.insert().set_zone(zone).set_body(body);
+        match act!(self, &doing, call) {
             Ok(()) => {}
             Err(fault) if fault.exists() => {}
             Err(fault) if fault.capacity() => return Err(LaunchError::NoCapacity(fault.told(doing))),
             Err(fault) => return Err(LaunchError::Other(fault.told(doing))),
         }
-        // A request id that Google remembers is answered with the machine that it made then, which may be gone.
+        // A name that is taken may be that of a machine that is going away.
         let there = self.instance(&name, zone).await.map_err(|fault| LaunchError::Other(fault.told(&doing)))?;
         let Some(there) = there else { return Err(LaunchError::Used) };
         let handle = handle(&name, zone);
