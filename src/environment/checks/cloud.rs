@@ -13,6 +13,9 @@ use crate::diagnostic::Diagnostic;
 /// Letters of the longest bucket name that a cloud takes, less what refarch puts around it.
 const BUCKET: usize = 24;
 
+/// Names that are not for node groups.
+const RESERVED: [&str; 3] = ["everyone", "bastion", "balancer"];
+
 pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if context.is_unknown("provider") {
         return;
@@ -47,6 +50,11 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     image(context, found);
     buckets(context, found);
     for (name, group) in &context.environment.nodes {
+        if RESERVED.contains(&name.as_str()) {
+            let path = format!("nodes.{name}");
+            let fault = context.key_error(&path, format!("a node group of a cloud cannot be called `{name}`"));
+            found.push(fault.hint("refarch's own firewall has that name"));
+        }
         disks(context, name, group, found);
         spot(context, name, group, found);
     }

@@ -113,7 +113,7 @@ impl Aws {
             kind::KEY => key::remove(clients, &self.options).await,
             kind::BUCKET => bucket::remove(clients, handle, log).await,
             kind::IDENTITY => identity::remove(clients, handle).await,
-            kind::BALANCER => balancer::remove(clients, handle).await,
+            kind::BALANCER => balancer::remove(clients, &self.options, handle).await,
             _ => network::remove(clients, kind, handle, id).await,
         }
     }

@@ -323,7 +323,7 @@ impl<'a> Blueprint<'a> {
         let ports: Vec<u16> = reach::door_ports(self.topology).into_iter().collect();
         let mut needs = targets.clone();
         needs.extend((1..=zones(self.options)).map(|zone| format!("subnet/public-{zone}")));
-        needs.push("routes/public".to_owned());
+        needs.extend(["routes/public", "firewall/balancer", "rules/balancer"].map(str::to_owned));
         let attributes = json!({ "ports": ports, "targets": targets, "public": true });
         self.add("balancer/external", kind::BALANCER, "users come to it", &needs, attributes);
     }

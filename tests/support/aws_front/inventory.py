@@ -18,6 +18,9 @@ class Inventory:
             name: session.client(name, endpoint_url=url, config=config) for name in ("ec2", "elbv2", "iam", "s3", "kms")
         }
 
+    def _key(self, listed):
+        return self.client["kms"].describe_key(KeyId=listed["KeyId"])["KeyMetadata"]
+
     def all(self):
         """Resource -> its list, in the API's own words."""
         ec2, elb, iam, s3 = (self.client[name] for name in ("ec2", "elbv2", "iam", "s3"))
@@ -69,10 +72,11 @@ class Inventory:
             "roles": pages(iam, "list_roles", "Roles"),
             "instance_profiles": pages(iam, "list_instance_profiles", "InstanceProfiles"),
             "policies": pages(iam, "list_policies", "Policies", Scope="Local"),
+            # AWS makes keys of its own at the first use (`aws/ebs`), which cost nothing and cannot be deleted.
             "kms_keys": [
                 key
-                for key in pages(self.client["kms"], "list_keys", "Keys")
-                if self.client["kms"].describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"] != "PendingDeletion"
+                for key in map(self._key, pages(self.client["kms"], "list_keys", "Keys"))
+                if key["KeyManager"] == "CUSTOMER" and key["KeyState"] != "PendingDeletion"
             ],
         }
         return {name: items for name, items in found.items() if items}
