@@ -10,7 +10,9 @@ fn groups_grow_and_shrink() {
     let place = Place::new(SMALL);
     place.apply(&[]).ok();
     let before = place.nodes();
-    place.write(&SMALL.replace("app: { count: 2", "app: { count: 4").replace("gitaly: { count: 1", "gitaly: { count: 2"));
+    place.write(
+        &SMALL.replace("app: { count: 2", "app: { count: 4").replace("gitaly: { count: 1", "gitaly: { count: 2"),
+    );
     place.apply(&[]).ok();
     let grown = place.nodes();
     assert_eq!(grown.len(), before.len() + 3);

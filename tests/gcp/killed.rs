@@ -10,7 +10,7 @@ const POINTS: usize = 25;
 
 #[test]
 fn apply_killed_anywhere_and_repeated_ends_in_the_same_state() {
-    let place = Place::new(SMALL);
+    let place = Place::new(&everything());
     place.apply(&[]).ok();
     let wanted = place.shape();
     let changing = place.double.changing_calls();
@@ -34,7 +34,7 @@ fn apply_killed_anywhere_and_repeated_ends_in_the_same_state() {
 
 #[test]
 fn destroy_killed_anywhere_and_repeated_leaves_nothing() {
-    let place = Place::new(SMALL);
+    let place = Place::new(&everything());
     place.apply(&[]).ok();
     place.double.control("forget_calls", &json!({}));
     place.destroy().ok();
@@ -54,6 +54,11 @@ fn destroy_killed_anywhere_and_repeated_leaves_nothing() {
         place.refarch("destroy", &["--yes", "--destroy-data", "demo", "--lock-wait", "60"]).ok();
         place.assert_empty();
     }
+}
+
+/// With buckets and the cloud's balancer, so that every kind of resource is killed at.
+fn everything() -> String {
+    format!("{SMALL}  buckets: [artifacts, lfs]\n  balancer: cloud\n")
 }
 
 #[derive(Debug)]
