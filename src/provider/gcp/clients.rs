@@ -52,7 +52,7 @@ struct Patience;
 impl RetryPolicy for Patience {
     fn on_error(&self, state: &RetryState, error: Error) -> RetryResult {
         let before = error.is_transient_and_before_rpc();
-        let again = (state.idempotent || before) && (before || passes(&error)) && state.attempt_count < ATTEMPTS;
+        let again = (before || state.idempotent && passes(&error)) && state.attempt_count < ATTEMPTS;
         if again { RetryResult::Continue(error) } else { RetryResult::Permanent(error) }
     }
 }
