@@ -271,6 +271,7 @@ impl<'a> Blueprint<'a> {
             format!("subnet/{side}-{zone}"),
             "firewall/everyone".to_owned(),
             format!("firewall/{}", node.group),
+            format!("rules/{}", node.group),
             "key".to_owned(),
             "identity".to_owned(),
             address.clone(),

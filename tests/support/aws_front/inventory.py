@@ -21,6 +21,10 @@ class Inventory:
     def _key(self, listed):
         return self.client["kms"].describe_key(KeyId=listed["KeyId"])["KeyMetadata"]
 
+    def _aws_keys(self):
+        aliases = self.client["kms"].list_aliases()["Aliases"]
+        return {one.get("TargetKeyId") for one in aliases if one["AliasName"].startswith("alias/aws/")}
+
     def all(self):
         """Resource -> its list, in the API's own words."""
         ec2, elb, iam, s3 = (self.client[name] for name in ("ec2", "elbv2", "iam", "s3"))
@@ -75,8 +79,8 @@ class Inventory:
             # AWS makes keys of its own at the first use (`aws/ebs`), which cost nothing and cannot be deleted.
             "kms_keys": [
                 key
-                for key in map(self._key, pages(self.client["kms"], "list_keys", "Keys"))
-                if key["KeyManager"] == "CUSTOMER" and key["KeyState"] != "PendingDeletion"
+                for key in pages(self.client["kms"], "list_keys", "Keys")
+                if key["KeyId"] not in self._aws_keys() and self._key(key)["KeyState"] != "PendingDeletion"
             ],
         }
         return {name: items for name, items in found.items() if items}
