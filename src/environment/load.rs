@@ -219,7 +219,8 @@ pub fn compiled_providers() -> Vec<ProviderKind> {
         ProviderKind::Local => cfg!(feature = "local"),
         ProviderKind::Static => cfg!(feature = "static"),
         ProviderKind::Aws => cfg!(feature = "aws"),
-        ProviderKind::Gcp | ProviderKind::Azure => false,
+        ProviderKind::Gcp => cfg!(feature = "gcp"),
+        ProviderKind::Azure => false,
     };
     ProviderKind::ALL.into_iter().filter(built).collect()
 }

@@ -64,7 +64,7 @@ pub mod kind {
             ADDRESS => &[GATEWAY],
             NAT => &[SUBNET, ADDRESS, GATEWAY],
             ROUTES => &[NAT, GATEWAY, SUBNET, NETWORK],
-            RULES => &[FIREWALL],
+            RULES => &[FIREWALL, NETWORK],
             IDENTITY => &[BUCKET],
             BASTION | INSTANCE => &[SUBNET, ADDRESS, FIREWALL, KEY, IDENTITY, NETWORK],
             BALANCER => &[SUBNET, ADDRESS, FIREWALL],
