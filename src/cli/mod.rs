@@ -20,6 +20,7 @@ mod secrets;
 mod ssh;
 mod status;
 mod target;
+mod timeline;
 mod upgrade;
 mod validate;
 mod verify;
@@ -80,6 +81,8 @@ enum Command {
     Upgrade(upgrade::Args),
     /// List what was done, by whom, when
     Runs(runs::Args),
+    /// Draw what a run did when, and what it waited for
+    Timeline(timeline::Args),
     /// Finish a run that was stopped
     Resume(resume::Args),
     /// Show or break the environment's lock
@@ -138,6 +141,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Render(args) => render::run(args, &output),
         Command::Upgrade(args) => upgrade::run(args, &output).await,
         Command::Runs(args) => runs::run(args, &output),
+        Command::Timeline(args) => timeline::run(args, &output),
         Command::Resume(args) => resume::run(args, &output).await,
         Command::Lock(args) => lock::run(args, &output),
         Command::Secrets(args) => secrets::run(args, &output),
