@@ -32,7 +32,10 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("secrets", &["catalog", "configure", "topology", "workspace", "clock"]),
         ("engine", &["event", "exit", "plan", "journal", "clock", "provider"]),
         ("verify", &["catalog", "configure", "event", "provider", "remote", "topology"]),
-        ("view", &["diagnostic", "event", "plan", "provider", "verify", "clock", "exit"]),
+        // What it needs of a session (proof, status) is handed in by the session.
+        ("drill", &["catalog", "provider", "remote", "workspace"]),
+        ("report", &["drill", "journal", "plan", "topology", "view"]),
+        ("view", &["diagnostic", "drill", "event", "plan", "provider", "verify", "clock", "exit"]),
         (
             "session",
             &[
@@ -40,6 +43,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "clock",
                 "configure",
                 "diagnostic",
+                "draw",
+                "drill",
                 "engine",
                 "environment",
                 "event",
@@ -51,6 +56,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "plan",
                 "provider",
                 "remote",
+                "report",
                 "secrets",
                 "topology",
                 "verify",

@@ -4,6 +4,7 @@ mod apply;
 mod check;
 mod completion;
 mod destroy;
+mod drill;
 mod exec;
 mod explain;
 mod failure;
@@ -13,8 +14,11 @@ mod lock;
 mod output;
 mod plan;
 mod render;
+mod replace;
+mod report;
 mod resume;
 mod runs;
+mod scale;
 mod schema;
 mod secrets;
 mod ssh;
@@ -78,6 +82,14 @@ enum Command {
     Render(render::Args),
     /// Bring the product to another version while it serves
     Upgrade(upgrade::Args),
+    /// Change how many nodes groups have, in the environment file and in the environment
+    Scale(scale::Args),
+    /// Make one node anew under its name
+    Replace(replace::Args),
+    /// Break things on a running environment while users work, and tell what they noticed
+    Drill(drill::Args),
+    /// Write a page about a run: one HTML file
+    Report(report::Args),
     /// List what was done, by whom, when
     Runs(runs::Args),
     /// Finish a run that was stopped
@@ -137,6 +149,10 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Graph(args) => graph::run(args),
         Command::Render(args) => render::run(args, &output),
         Command::Upgrade(args) => upgrade::run(args, &output).await,
+        Command::Scale(args) => scale::run(args, &output).await,
+        Command::Replace(args) => replace::run(args, &output).await,
+        Command::Drill(args) => drill::run(args, &output).await,
+        Command::Report(args) => report::run(args, &output).await,
         Command::Runs(args) => runs::run(args, &output),
         Command::Resume(args) => resume::run(args, &output).await,
         Command::Lock(args) => lock::run(args, &output),

@@ -1,6 +1,10 @@
 //! Running a plan: secrets first, then the engine, with the journal beside it.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{Error, Reach, Session, vault::Fill, work::Work};
 use crate::{
@@ -90,20 +94,24 @@ impl Session {
     pub async fn execute(&self, reach: &Reach, request: RunRequest<'_>) -> Result<Ran, Error> {
         let RunRequest { plan, mut run, finished, concurrency, events, log, stop } = request;
         let addresses = self.addresses(&reach.hosts);
-        let (stages, tasks, redactor) = match plan.verb {
+        let (stages, mut tasks, redactor) = match plan.verb {
             Verb::Apply | Verb::Upgrade => {
                 let store = self.secrets(&addresses, Fill::Make)?;
                 (self.stages(&addresses, &store)?, self.tasks(&addresses)?, store.redactor())
             }
-            Verb::Destroy => Default::default(),
+            Verb::Destroy | Verb::Drill => Default::default(),
         };
         log.redact_with(redactor.clone());
         log.write_to(&run.output())?;
         run.redact_with(redactor);
+        // Nodes that the environment file does not have any more, and that have something to do before they go.
+        let parting = self.parting_of(plan).await?;
+        tasks.extend(parting.tasks);
+        let hosts: BTreeMap<_, _> = reach.hosts.clone().into_iter().chain(parting.hosts).collect();
         let work = Work {
             provider: self.provider.as_ref(),
             remote: &reach.remote,
-            hosts: &reach.hosts,
+            hosts: &hosts,
             stages: &stages,
             tasks: &tasks,
         };

@@ -1,11 +1,15 @@
 //! Puts the modules together for a verb: open an environment, reach its nodes, look, apply, prove.
 
 mod apply;
+mod drill;
 mod error;
 mod inventory;
+mod leave;
+mod listen;
 mod open;
 mod proof;
 mod reach;
+mod report;
 mod saved;
 mod survey;
 mod upgrade;
@@ -13,6 +17,7 @@ mod vault;
 mod work;
 
 pub use apply::{Ran, RunRequest};
+pub use drill::DrillRequest;
 pub use error::Error;
 pub use open::{Request, Session, load};
 pub use proof::NodeStatus;

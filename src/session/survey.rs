@@ -11,7 +11,7 @@ use crate::{
     configure::Stage,
     event::Events,
     observe::{self, Look, NodeState},
-    plan::{self, Plan},
+    plan::{self, Leaving, Plan},
     provider::{
         self, Change, Condition, Host, Live,
         diff::{Deferred, Difference},
@@ -64,7 +64,9 @@ impl Session {
             })
             .await
         };
-        let plan = self.plan(&difference, &stages, &nodes)?;
+        let (leaving, unasked) = self.leaving(reach, &difference, &live).await?;
+        let mut plan = self.plan(&difference, &stages, &nodes, &leaving)?;
+        plan.notes.extend(unasked);
         Ok(Survey { live, nodes, plan })
     }
 
@@ -89,7 +91,7 @@ impl Session {
         let live = if self.provider.owns_machines() { Vec::new() } else { self.provider.observe().await? };
         let desired = self.provider.desired(&self.topology)?;
         let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), &[]);
-        self.plan(&difference, &self.preview()?, &BTreeMap::new())
+        self.plan(&difference, &self.preview()?, &BTreeMap::new(), &Leaving::default())
     }
 
     fn plan(
@@ -97,6 +99,7 @@ impl Session {
         difference: &Difference,
         stages: &BTreeMap<String, Vec<Stage>>,
         nodes: &BTreeMap<String, NodeState>,
+        leaving: &Leaving,
     ) -> Result<Plan, Error> {
         let plan = plan::apply(&plan::Input {
             topology: &self.topology,
@@ -105,6 +108,7 @@ impl Session {
             notes: &notes(&difference.deferred),
             stages,
             nodes,
+            leaving,
         });
         plan.validate()?;
         Ok(plan)

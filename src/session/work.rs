@@ -33,6 +33,9 @@ impl Execute for Work<'_> {
                 Action::AwaitNode => self.arrive(step).await,
                 Action::Configure { role } => self.configure(step, role, log).await,
                 Action::Task { role, moment } => self.task(step, role, *moment, log).await,
+                Action::Drill { .. } => {
+                    Err(permanent("a drill is not a step of a plan that is carried out".to_owned()))
+                }
             }
         })
     }
@@ -119,7 +122,10 @@ impl Work<'_> {
         });
         Err(StepError {
             message,
-            hint: Some("the nodes after this one keep the old version and go on serving".to_owned()),
+            hint: Some(match moment {
+                Moment::Part | Moment::Forget => "the same command again goes on where this one stopped".to_owned(),
+                _ => "the nodes after this one keep the old version and go on serving".to_owned(),
+            }),
             class: ErrorClass::Permanent,
             tail: tail.into_iter().rev().collect(),
         })

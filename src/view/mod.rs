@@ -2,11 +2,13 @@
 
 mod checks;
 pub mod diagnostic;
+mod drills;
 mod plain;
 mod plan;
 mod run;
 
 pub use checks::{checks, findings};
+pub use drills::drills;
 pub use plain::{count, duration, line};
 pub use plan::{PlanStyle, plan_text, summary};
 pub use run::{Style, json_line, show};
