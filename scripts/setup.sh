@@ -31,6 +31,8 @@ need make make
 need cc gcc
 need cmake cmake
 need curl curl
+# The object storage that tests of backups talk to comes from PyPI.
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
 engine || missing="$missing docker.io"
 

@@ -1,6 +1,7 @@
 //! The command line: arguments, one library call per verb, the choice of a view.
 
 mod apply;
+mod backup;
 mod check;
 mod completion;
 mod destroy;
@@ -14,11 +15,13 @@ mod output;
 mod plan;
 mod render;
 mod resume;
+mod rotate;
 mod runs;
 mod schema;
 mod secrets;
 mod ssh;
 mod status;
+mod support;
 mod target;
 mod upgrade;
 mod validate;
@@ -78,13 +81,17 @@ enum Command {
     Render(render::Args),
     /// Bring the product to another version while it serves
     Upgrade(upgrade::Args),
-    /// List what was done, by whom, when
+    /// List what was done, by whom, when; or show one run
     Runs(runs::Args),
+    /// Make, list, prove or restore backups
+    Backup(backup::Args),
+    /// Pack logs, versions, plan and health into one file, without secrets
+    Support(support::Args),
     /// Finish a run that was stopped
     Resume(resume::Args),
     /// Show or break the environment's lock
     Lock(lock::Args),
-    /// List or show generated secrets
+    /// List, show or rotate secrets
     Secrets(secrets::Args),
     /// Remove the environment
     #[command(alias = "down")]
@@ -138,9 +145,11 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Render(args) => render::run(args, &output),
         Command::Upgrade(args) => upgrade::run(args, &output).await,
         Command::Runs(args) => runs::run(args, &output),
+        Command::Backup(args) => backup::run(args, &output).await,
+        Command::Support(args) => support::run(args, &output).await,
         Command::Resume(args) => resume::run(args, &output).await,
         Command::Lock(args) => lock::run(args, &output),
-        Command::Secrets(args) => secrets::run(args, &output),
+        Command::Secrets(args) => secrets::run(args, &output).await,
         Command::Destroy(args) => destroy::run(args, &output).await,
         Command::Schema(args) => schema::run(&args),
         Command::Completion(args) => completion::run(&args),

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use super::{Failure, Output, Target};
 use crate::{
     exit,
-    plan::Plan,
-    session::Session,
+    session::{Session, Survey},
     view::{self, PlanStyle},
 };
 
@@ -30,12 +29,18 @@ pub struct Args {
     /// Plan as if nothing were there yet, without asking the provider or a node
     #[arg(long, conflicts_with_all = ["out", "replace"])]
     offline: bool,
+    /// Show only what was changed behind refarch's back, not what the environment file asks for
+    #[arg(long, conflicts_with_all = ["out", "replace", "offline"])]
+    refresh_only: bool,
 }
 
 /// Shows what an apply would do; changes nothing.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let session = Session::open(&args.target.request()?)?;
-    let plan = if args.offline { session.plan_from_nothing().await? } else { look(&session, &args, output).await? };
+    if args.refresh_only {
+        return drift(&session, &args, output).await;
+    }
+    let plan = if args.offline { session.plan_from_nothing().await? } else { look(&session, &args, output).await?.plan };
     if output.json() {
         output.document(&plan)?;
     } else {
@@ -47,11 +52,21 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     Ok(if args.detailed_exitcode && !plan.is_empty() { exit::CHANGES } else { exit::DONE })
 }
 
-async fn look(session: &Session, args: &Args, output: &Output) -> Result<Plan, Failure> {
+async fn drift(session: &Session, args: &Args, output: &Output) -> Result<u8, Failure> {
+    let drift = session.drift(&look(session, args, output).await?)?;
+    if output.json() {
+        output.document(&drift)?;
+    } else {
+        output.print(&view::drift_text(&drift, PlanStyle { color: output.color(), diff: args.diff }))?;
+    }
+    Ok(if args.detailed_exitcode && !drift.plan.is_empty() { exit::CHANGES } else { exit::DONE })
+}
+
+async fn look(session: &Session, args: &Args, output: &Output) -> Result<Survey, Failure> {
     let reach = session.reach().await?;
     let (events, viewing) = output.start();
     let survey = session.survey(&reach, &args.replace, &events).await;
     drop(events);
     viewing.finish().await;
-    Ok(survey?.plan)
+    Ok(survey?)
 }

@@ -19,7 +19,7 @@ pub use layers::RESERVED_VARIABLES;
 pub use load::{LoadRequest, Loaded, compiled_providers, load, local_file};
 pub use model::{
     Architecture, Environment, Local, NodeGroup, ProviderKind, Purpose, ReferenceArchitecture, ReferenceDisk,
-    ReferenceGroup, Ssh, Stack, TargetRps,
+    ReferenceGroup, SecretOrigin, Ssh, Stack, TargetRps,
 };
 pub use provenance::{Layer, Origin, Provenance};
 pub use schema::{reference_schema, schema};

@@ -113,4 +113,7 @@ pub enum JournalError {
     /// There is no such run.
     #[error("there is no run `{0}`")]
     Unknown(String),
+    /// More than one run begins so.
+    #[error("more than one run begins with `{0}`")]
+    Ambiguous(String),
 }

@@ -5,9 +5,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use super::{Error, Reach, Session, vault::Fill, work::Work};
 use crate::{
     clock::SystemClock,
+    configure::Author,
     engine::{self, Options, Report, StopSignal},
     event::Events,
-    journal::{Header, OutputLog, Resumed, Run, RunId, Runs},
+    journal::{AppliedLog, Header, OutputLog, Resumed, Run, RunId, Runs},
     lock::{Lease, Lock, LockRequest},
     operator::Operator,
     plan::{Plan, StepId, Verb},
@@ -91,12 +92,17 @@ impl Session {
         let RunRequest { plan, mut run, finished, concurrency, events, log, stop } = request;
         let addresses = self.addresses(&reach.hosts);
         let (stages, tasks, redactor) = match plan.verb {
-            Verb::Apply | Verb::Upgrade => {
+            Verb::Apply | Verb::Upgrade | Verb::Backup | Verb::Verify | Verb::Restore => {
                 let store = self.secrets(&addresses, Fill::Make)?;
                 (self.stages(&addresses, &store)?, self.tasks(&addresses)?, store.redactor())
             }
             Verb::Destroy => Default::default(),
         };
+        let applied = match plan.verb {
+            Verb::Apply | Verb::Upgrade => Some(AppliedLog::open(&self.workspace.applied())?),
+            Verb::Backup | Verb::Verify | Verb::Restore | Verb::Destroy => None,
+        };
+        let told = self.told(plan)?;
         log.redact_with(redactor.clone());
         log.write_to(&run.output())?;
         run.redact_with(redactor);
@@ -106,6 +112,9 @@ impl Session {
             hosts: &reach.hosts,
             stages: &stages,
             tasks: &tasks,
+            told: &told,
+            applied: applied.as_ref(),
+            author: Author { run: run.id().to_string(), by: Operator::current().to_string() },
         };
         let options = Options {
             run: run.id().to_string(),

@@ -8,5 +8,5 @@ mod run;
 
 pub use checks::{checks, findings};
 pub use plain::{count, duration, line};
-pub use plan::{PlanStyle, plan_text, summary};
+pub use plan::{PlanStyle, drift_text, plan_text, summary};
 pub use run::{Style, json_line, show};

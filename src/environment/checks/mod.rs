@@ -5,6 +5,7 @@ mod names;
 mod network;
 mod nodes;
 mod places;
+mod secrets;
 mod settings;
 
 pub use names::is_environment_name;
@@ -164,6 +165,7 @@ pub(crate) fn check(context: &Context<'_>) -> Vec<Diagnostic> {
     names::check(context, &mut found);
     nodes::check(context, &mut found);
     settings::check(context, &mut found);
+    secrets::check(context, &mut found);
     network::check(context, &mut found);
     found
 }
