@@ -62,14 +62,15 @@ prepare)
     chown git:git "$copy"
     chmod 0750 "$copy"
     from=$stage.restored$stage
+    # git reads bundles as the user whose repositories they become.
+    chown -R git:git "$stage.restored"
     count=0
     for path in $(each "$from" '*.git.bundle'); do
         place=$copy/${path%.bundle}
         runuser -u git -- mkdir -p "${place%/*}"
         if [ -s "$from/$path" ]; then
-            # Read from standard input, since its folder is root's.
             as_git init --quiet --bare --initial-branch=main "$place"
-            as_git -C "$place" fetch --quiet /dev/stdin '+refs/*:refs/*' <"$from/$path"
+            as_git -C "$place" fetch --quiet "$from/$path" '+refs/*:refs/*'
         else
             as_git init --quiet --bare --initial-branch=main "$place"
         fi
@@ -81,7 +82,11 @@ prepare)
 prove)
     count=0
     for path in $(each "$copy" '*.git'); do
-        as_git -C "$copy/$path" fsck --full --no-dangling --no-progress >/dev/null || { echo "$path is damaged"; exit 1; }
+        said=$(as_git -C "$copy/$path" fsck --full --no-dangling --no-progress 2>&1) || {
+            printf '%s\n' "$said" | tail -n 5
+            echo "$path is damaged"
+            exit 1
+        }
         count=$((count + 1))
     done
     echo "restored and read: $count repositories, each whole"
