@@ -99,7 +99,7 @@ impl SecretNames {
             };
             in_use.insert(name.clone(), value.unwrap_or(SecretValue::Missing));
             let good = source.accepted(name).into_iter().map(|(slot, value)| {
-                Value::from_iter([("slot", Value::from(slot)), ("value", Value::from(value))])
+                Value::from(BTreeMap::from([("slot", Value::from(slot)), ("value", Value::from(value))]))
             });
             accepted.insert(name.clone(), SecretValue::Texts(good.collect()));
             slots.insert(name.clone(), source.slot(name));

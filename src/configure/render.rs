@@ -16,7 +16,7 @@ use super::{
     facts::Facts,
     inputs::{Inputs, RenderError},
     names,
-    resource::{Item, Stage, Task, Want},
+    resource::{Item, Moment, Stage, Task, Want},
     status::{Fact, NodeQuestions, Probe},
     template,
 };

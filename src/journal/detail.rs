@@ -115,7 +115,7 @@ impl Runs {
         let places: HashMap<StepId, usize> =
             plan.steps.iter().enumerate().map(|(place, step)| (step.id.clone(), place)).collect();
         for line in self.read(id)? {
-            let mut of = |step: &StepId| places.get(step).map(|place| *place).and_then(|place| steps.get_mut(place));
+            let record = line.entry.step().and_then(|step| steps.get_mut(*places.get(step)?));
             match line.entry {
                 Entry::RunStarted { operator, version, .. } => sessions.push(RunSession {
                     by: operator.to_string(),
@@ -129,22 +129,22 @@ impl Runs {
                         (session.ended, session.exit) = (Some(line.at), Some(exit));
                     }
                 }
-                Entry::StepStarted { step, .. } => {
-                    if let Some(record) = of(&step) {
+                Entry::StepStarted { .. } => {
+                    if let Some(record) = record {
                         record.attempts += 1;
                         record.outcome = StepEnd::Unknown;
                         record.started.get_or_insert(line.at);
                         record.ended = None;
                     }
                 }
-                Entry::StepFinished { step, changed, .. } => {
-                    if let Some(record) = of(&step) {
+                Entry::StepFinished { changed, .. } => {
+                    if let Some(record) = record {
                         (record.outcome, record.changed, record.ended) = (StepEnd::Done, changed, Some(line.at));
                         record.error = None;
                     }
                 }
-                Entry::StepFailed { step, error, again } => {
-                    if let Some(record) = of(&step) {
+                Entry::StepFailed { error, again, .. } => {
+                    if let Some(record) = record {
                         record.outcome = if again { StepEnd::Unknown } else { StepEnd::Failed };
                         (record.error, record.ended) = (Some(error), Some(line.at));
                     }
@@ -152,5 +152,83 @@ impl Runs {
             }
         }
         Ok((sessions, steps))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        clock::TestClock,
+        exit,
+        journal::{Header, Record},
+        operator::Operator,
+        plan::{Action, Risk, Step, Verb},
+    };
+
+    fn step(id: &str) -> Step {
+        Step {
+            id: id.into(),
+            node: Some("demo-app-1".to_owned()),
+            title: "configure app".to_owned(),
+            reason: "it differs".to_owned(),
+            needs: vec![],
+            risk: Risk::None,
+            action: Action::AwaitNode,
+            changes: vec![],
+        }
+    }
+
+    #[test]
+    fn a_run_tells_who_worked_on_it_and_what_came_of_every_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = Runs::at(folder.path().to_owned(), Arc::new(TestClock::at("2026-11-23T23:41:00Z")));
+        let plan = Plan {
+            environment: "demo".to_owned(),
+            verb: Verb::Apply,
+            to: None,
+            steps: vec![step("a"), step("b"), step("c")],
+            notes: vec![],
+            unreachable: vec![],
+        };
+        let header = Header { command: "apply demo".to_owned(), operator: Operator::current() };
+        let mut run = runs.begin(runs.new_id(), &plan, &header).unwrap();
+        let id = run.id().clone();
+        let started = |step: &str, attempt| Entry::StepStarted {
+            step: step.into(),
+            node: None,
+            title: String::new(),
+            attempt,
+        };
+        let failed = |step: &str, again| Entry::StepFailed { step: step.into(), error: "no".to_owned(), again };
+        for entry in [
+            started("a", 1),
+            failed("a", true),
+            started("a", 2),
+            Entry::StepFinished { step: "a".into(), changed: 3, elapsed_ms: 5 },
+            started("b", 1),
+            failed("b", false),
+        ] {
+            run.record(entry).unwrap();
+        }
+        run.finish(exit::FAILED).unwrap();
+        runs.resume(&id, &header).unwrap().run.record(started("c", 1)).unwrap();
+
+        let detail = runs.detail("latest", None).unwrap();
+        assert_eq!(detail, runs.detail(&id.as_str()[..8], None).unwrap());
+        let ends: Vec<_> = detail.sessions.iter().map(|session| session.exit).collect();
+        assert_eq!(ends, [Some(exit::FAILED), None]);
+        let told = |step: &StepRecord| (step.outcome, step.attempts, step.changed, step.error.clone());
+        assert_eq!(
+            detail.steps.iter().map(told).collect::<Vec<_>>(),
+            [
+                (StepEnd::Done, 2, 3, None),
+                (StepEnd::Failed, 1, 0, Some("no".to_owned())),
+                (StepEnd::Unknown, 1, 0, None)
+            ]
+        );
+        assert!(matches!(runs.detail("2027", None), Err(JournalError::Unknown(_))));
     }
 }

@@ -66,8 +66,10 @@ impl Session {
         }
         match fill {
             Fill::Make => {
-                for (name, spec) in specs.iter().filter(|(name, _)| store.get(name).is_none()) {
-                    if let Some(value) = self.outside(name, spec)? {
+                for (name, spec) in &specs {
+                    if store.get(name).is_none()
+                        && let Some(value) = self.outside(name, spec)?
+                    {
                         store.give(name, value)?;
                     }
                 }

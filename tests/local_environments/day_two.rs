@@ -32,7 +32,7 @@ until [ -s /tmp/writer.log ]; do sleep 0.1; done
 fn environment(more: &str) -> String {
     format!(
         "name: {NAME}\nprovider: local\npurpose: test\nlocal: {{ subnet: 10.235.1.0/24 }}\nnodes:\n  \
-         data: {{ count: 1, roles: [postgres, redis, gitaly] }}\n  pgbouncer: {{ count: 1 }}\n  \
+         data: {{ count: 1, roles: [consul, postgres, redis, gitaly] }}\n  pgbouncer: {{ count: 1 }}\n  \
          app: {{ count: 2, roles: [app, sidekiq] }}\n  haproxy-external: {{ count: 1 }}\n\
          secrets:\n  backup_access_key: {{ command: [cat, access-key] }}\n{more}"
     )
@@ -60,7 +60,8 @@ fn tells_who_changed_what(place: &Place) {
     // What the file asks for is no drift.
     place.write("refarch.yaml", &environment("settings: { pgbouncer: { default_pool_size: 21 }, app: { unready_after: 31 } }\n"));
     let drift = place.refarch(&["plan", "--refresh-only", "--detailed-exitcode", "--output", "json"]).expect(2).last_line();
-    let expected: Vec<&str> = drift["expected"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    let mut expected: Vec<&str> = drift["expected"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    expected.sort_unstable();
     assert_eq!(
         expected,
         ["configure/daytwo-app-1/app", "configure/daytwo-app-2/app", "configure/daytwo-pgbouncer-1/pgbouncer"]
