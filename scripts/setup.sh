@@ -14,7 +14,7 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 if ! command -v apt-get >/dev/null 2>&1; then
-    say "this is no Debian or Ubuntu; install a container engine, mmdebstrap, an OpenSSH client and server, git and a C compiler yourself" >&2
+    say "this is no Debian or Ubuntu; install a container engine, mmdebstrap, an OpenSSH client and server, git, Python with venv and a C compiler yourself" >&2
     exit 0
 fi
 
@@ -31,8 +31,15 @@ need make make
 need cc gcc
 need cmake cmake
 need curl curl
-# The object storage that tests of backups talk to comes from PyPI.
-python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+# Tests of the product's stack: its configuration is Ruby, and scripts for RHEL run with RHEL's own tools.
+need ruby ruby
+need jq jq
+need gpg gnupg
+need rpmbuild rpm
+need dnf dnf
+need createrepo_c createrepo-c
+# The cloud emulators and the object storage of the tests live in virtual environments.
+python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3 python3-venv"
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
 engine || missing="$missing docker.io"
 

@@ -22,23 +22,25 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("catalog", &["diagnostic", "environment"]),
         ("topology", &["catalog", "environment", "diagnostic"]),
         ("draw", &["catalog", "topology"]),
-        ("provider", &["event", "topology", "diagnostic"]),
+        ("provider", &["cost", "event", "topology", "diagnostic"]),
         ("remote", &["provider"]),
         ("configure", &["catalog", "topology", "remote", "provider", "event"]),
         ("observe", &["catalog", "configure", "event", "provider", "remote"]),
-        ("plan", &["catalog", "configure", "observe", "provider", "topology"]),
+        ("cost", &[]),
+        ("plan", &["catalog", "configure", "cost", "observe", "provider", "topology"]),
         ("journal", &["event", "plan", "operator", "clock", "workspace", "exit", "secrets"]),
         ("lock", &["operator", "clock", "workspace"]),
         ("secrets", &["catalog", "configure", "topology", "workspace", "clock"]),
         ("engine", &["event", "exit", "plan", "journal", "clock", "provider"]),
         ("verify", &["catalog", "configure", "event", "provider", "remote", "topology"]),
-        ("view", &["diagnostic", "event", "plan", "provider", "verify", "clock", "exit"]),
+        ("view", &["cost", "diagnostic", "event", "plan", "provider", "verify", "clock", "exit"]),
         (
             "session",
             &[
                 "catalog",
                 "clock",
                 "configure",
+                "cost",
                 "diagnostic",
                 "engine",
                 "environment",
@@ -87,6 +89,15 @@ fn only_providers_know_a_cloud_or_an_engine() {
     for (file, text) in sources() {
         if !file.starts_with("src/provider/") {
             assert!(!text.contains("bollard::"), "{file} names the container engine's library");
+        }
+        if !file.starts_with("src/provider/aws/") {
+            for library in ["aws_sdk_", "aws_config::", "aws_types::", "aws_smithy_"] {
+                assert!(!text.contains(library), "{file} names {library}, which only src/provider/aws may");
+            }
+        }
+        // What all clouds share knows none of them.
+        if file.starts_with("src/provider/cloud/") {
+            assert!(!text.contains("provider::aws") && !text.contains("super::aws"), "{file} names one cloud");
         }
     }
 }

@@ -33,6 +33,9 @@ pub struct Args {
     /// End without proving the whole paths
     #[arg(long)]
     no_verify: bool,
+    /// Make machines and what they stand on, and configure nothing on them
+    #[arg(long)]
+    infrastructure: bool,
 }
 
 /// Arguments of every verb that changes something.
@@ -69,7 +72,11 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let reach = session.reach().await?;
     let (events, viewing) = output.start();
     events.send(Event::Note { text: format!("looking at {}", view::count(session.topology().nodes.len(), "node")) });
-    let survey = session.survey(&reach, &args.replace, &events).await;
+    let infrastructure = saved.as_ref().map_or(args.infrastructure, SavedPlan::is_infrastructure_only);
+    let survey = match infrastructure {
+        true => session.survey_infrastructure(&args.replace).await,
+        false => session.survey(&reach, &args.replace, &events).await,
+    };
     drop(events);
     viewing.finish().await;
     let survey = survey?;
@@ -95,7 +102,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         &session,
         &reach,
         Work { plan: &plan, run, finished: BTreeSet::new(), concurrency: args.run.concurrency, stop: signal },
-        !args.no_verify,
+        !args.no_verify && !infrastructure,
         output,
     )
     .await;
@@ -133,6 +140,10 @@ pub async fn carry_out(
         let Ran { report, run } = session.execute(reach, request).await?;
         let mut code = report.exit_code();
         let mut checks = Vec::new();
+        // A cloud gave addresses to what it made since.
+        let late = session.provider().addresses_come_late() && plan.verb != Verb::Destroy;
+        let found = if late && code == exit::DONE { Some(session.reach().await?) } else { None };
+        let reach = found.as_ref().unwrap_or(reach);
         if code == exit::DONE && verify {
             events.send(Event::Note { text: "proving the whole paths".to_owned() });
             checks = session.verify(reach, &events).await?;
@@ -140,9 +151,9 @@ pub async fn carry_out(
                 code = exit::CHECKS_FAILED;
             }
         }
-        Ok::<_, Failure>((report, run, code, checks))
+        Ok::<_, Failure>((report, run, code, checks, found))
     };
-    let (report, run, code, checks) = match &watch {
+    let (report, run, code, checks, found) = match &watch {
         Some(watch) => tokio::select! {
             done = working => done?,
             () = watch.run(reach) => unreachable!("it asks until it is dropped"),
@@ -168,7 +179,7 @@ pub async fn carry_out(
         output.print(&asked(probed))?;
     }
     match code {
-        exit::DONE if verify => output.print(&summary(session, reach)?)?,
+        exit::DONE if verify => output.print(&summary(session, found.as_ref().unwrap_or(reach))?)?,
         exit::DONE | exit::CHECKS_FAILED => {}
         _ => {
             let file = session.file().display();

@@ -1,9 +1,11 @@
 //! The command line: arguments, one library call per verb, the choice of a view.
 
+mod adopt;
 mod apply;
 mod backup;
 mod check;
 mod completion;
+mod cost;
 mod destroy;
 mod exec;
 mod explain;
@@ -13,6 +15,7 @@ mod init;
 mod lock;
 mod output;
 mod plan;
+mod reap;
 mod render;
 mod resume;
 mod rotate;
@@ -65,6 +68,8 @@ enum Command {
     /// Make the environment what its file says, and prove that it works
     #[command(alias = "up")]
     Apply(apply::Args),
+    /// Show what the environment costs by the hour and by the month
+    Cost(cost::Args),
     /// Show every node: role, address, health, who leads, versions
     Status(status::Args),
     /// Prove the whole paths: writes, jobs, pushes
@@ -81,6 +86,10 @@ enum Command {
     Render(render::Args),
     /// Bring the product to another version while it serves
     Upgrade(upgrade::Args),
+    /// Make what exists already the environment's own
+    Adopt(adopt::Args),
+    /// Destroy environments of a cloud that are over their time
+    Reap(reap::Args),
     /// List what was done, by whom, when; or show one run
     Runs(runs::Args),
     /// Make, list, prove or restore backups
@@ -136,6 +145,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Check(args) => check::run(args, &output).await,
         Command::Plan(args) => plan::run(args, &output).await,
         Command::Apply(args) => apply::run(args, &output).await,
+        Command::Cost(args) => cost::run(args, &output).await,
         Command::Status(args) => status::run(args, &output).await,
         Command::Verify(args) => verify::run(args, &output).await,
         Command::Ssh(args) => ssh::run(args).await,
@@ -144,6 +154,8 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Graph(args) => graph::run(args),
         Command::Render(args) => render::run(args, &output),
         Command::Upgrade(args) => upgrade::run(args, &output).await,
+        Command::Adopt(args) => adopt::run(args, &output).await,
+        Command::Reap(args) => reap::run(args, &output).await,
         Command::Runs(args) => runs::run(args, &output),
         Command::Backup(args) => backup::run(args, &output).await,
         Command::Support(args) => support::run(args, &output).await,

@@ -30,8 +30,11 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["out", "replace"])]
     offline: bool,
     /// Show only what was changed behind refarch's back, not what the environment file asks for
-    #[arg(long, conflicts_with_all = ["out", "replace", "offline"])]
+    #[arg(long, conflicts_with_all = ["out", "replace", "offline", "infrastructure"])]
     refresh_only: bool,
+    /// Machines and what they stand on alone; no node is looked at
+    #[arg(long)]
+    infrastructure: bool,
 }
 
 /// Shows what an apply would do; changes nothing.
@@ -40,7 +43,12 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     if args.refresh_only {
         return drift(&session, &args, output).await;
     }
-    let plan = if args.offline { session.plan_from_nothing().await? } else { look(&session, &args, output).await?.plan };
+    let plan = match (args.offline, args.infrastructure) {
+        (true, false) => session.plan_from_nothing().await?,
+        (true, true) => session.plan_from_nothing().await?.infrastructure_only(),
+        (false, true) => session.survey_infrastructure(&args.replace).await?.plan,
+        (false, false) => look(&session, &args, output).await?.plan,
+    };
     if output.json() {
         output.document(&plan)?;
     } else {

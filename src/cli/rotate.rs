@@ -17,9 +17,7 @@ use crate::{
 /// Goes from one value of a secret to the next. Taken up where it was left, it comes to the same end.
 pub async fn run(session: &Session, name: &str, args: &RunArgs, output: &Output) -> Result<u8, Failure> {
     let command = format!("rotate {name}");
-    let lock = session
-        .lock(&command, None, args.lock_wait.map(Duration::from_secs), apply::say_waiting)
-        .await?;
+    let lock = session.lock(&command, None, args.lock_wait.map(Duration::from_secs), apply::say_waiting).await?;
     let reach = session.reach().await?;
     let mut phase = match session.rotation(name)? {
         Some(phase) => phase,
@@ -85,8 +83,7 @@ async fn carry(
         return Ok(exit::DONE);
     }
     let run = session.begin(session.runs().new_id(), &survey.plan, title)?;
-    let work =
-        Work { plan: &survey.plan, run, finished: BTreeSet::new(), concurrency: args.concurrency, stop };
+    let work = Work { plan: &survey.plan, run, finished: BTreeSet::new(), concurrency: args.concurrency, stop };
     apply::carry_out(session, reach, work, last, output).await
 }
 

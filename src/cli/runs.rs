@@ -1,13 +1,9 @@
 //! `runs`.
 
-use super::{
-    Failure, Output, Target,
-    target::{TargetOption},
-};
+use super::{Failure, Output, Target, target::TargetOption};
 use crate::{
     exit,
     journal::{RunDetail, RunState, RunSummary, StepEnd, StepRecord},
-    lock,
     session::{self, Session},
     view,
 };
@@ -44,7 +40,7 @@ pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
 
 fn open(target: &Target) -> Result<(Session, Option<String>), Failure> {
     let session = Session::open(&target.request()?)?;
-    let active = lock::status(&session.workspace().lock()).map_err(session::Error::from)?.and_then(|lease| lease.run);
+    let active = session.active_run()?;
     Ok((session, active))
 }
 
@@ -77,9 +73,10 @@ fn list(target: &Target, output: &Output) -> Result<u8, Failure> {
 
 fn show(id: &str, target: &Target, output: &Output) -> Result<u8, Failure> {
     let (session, active) = open(target)?;
-    let detail = session.runs().detail(id, active.as_deref()).map_err(|error| {
-        Failure::from(session::Error::from(error)).hint("`refarch runs` lists them")
-    })?;
+    let detail = session
+        .runs()
+        .detail(id, active.as_deref())
+        .map_err(|error| Failure::from(session::Error::from(error)).hint("`refarch runs` lists them"))?;
     if output.json() {
         output.document(&detail)?;
         return Ok(exit::DONE);

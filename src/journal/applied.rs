@@ -77,11 +77,7 @@ mod tests {
     fn what_was_noted_is_there_again_also_after_a_torn_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("applied.jsonl");
-        let entry = |id: &str| AppliedEntry::Resource {
-            id: id.to_owned(),
-            node: None,
-            fingerprint: "f".to_owned(),
-        };
+        let entry = |id: &str| AppliedEntry::Resource { id: id.to_owned(), node: None, fingerprint: "f".to_owned() };
         AppliedLog::open(&path).unwrap().note(&entry("network")).unwrap();
         fs::write(&path, [fs::read(&path).unwrap(), b"{\"type\":\"reso".to_vec()].concat()).unwrap();
         let log = AppliedLog::open(&path).unwrap();

@@ -192,16 +192,14 @@ mod tests {
             steps: vec![step("a"), step("b"), step("c")],
             notes: vec![],
             unreachable: vec![],
+            infrastructure_only: false,
+            money: None,
         };
         let header = Header { command: "apply demo".to_owned(), operator: Operator::current() };
         let mut run = runs.begin(runs.new_id(), &plan, &header).unwrap();
         let id = run.id().clone();
-        let started = |step: &str, attempt| Entry::StepStarted {
-            step: step.into(),
-            node: None,
-            title: String::new(),
-            attempt,
-        };
+        let started =
+            |step: &str, attempt| Entry::StepStarted { step: step.into(), node: None, title: String::new(), attempt };
         let failed = |step: &str, again| Entry::StepFailed { step: step.into(), error: "no".to_owned(), again };
         for entry in [
             started("a", 1),

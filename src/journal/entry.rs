@@ -79,7 +79,9 @@ impl Entry {
     #[must_use]
     pub fn step(&self) -> Option<&StepId> {
         match self {
-            Self::StepStarted { step, .. } | Self::StepFinished { step, .. } | Self::StepFailed { step, .. } => Some(step),
+            Self::StepStarted { step, .. } | Self::StepFinished { step, .. } | Self::StepFailed { step, .. } => {
+                Some(step)
+            }
             Self::RunStarted { .. } | Self::RunFinished { .. } => None,
         }
     }

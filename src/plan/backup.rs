@@ -67,5 +67,14 @@ fn steps(
 
 fn plan(topology: &Topology, verb: Verb, steps: Vec<Step>, to: Option<String>) -> Plan {
     let environment = topology.environment.clone();
-    Plan { environment, verb, to, steps, notes: Vec::new(), unreachable: Vec::new() }
+    Plan {
+        environment,
+        verb,
+        to,
+        steps,
+        notes: Vec::new(),
+        unreachable: Vec::new(),
+        infrastructure_only: false,
+        money: None,
+    }
 }

@@ -144,6 +144,7 @@ pub fn drift(plan: &Plan, stages: &BTreeMap<String, Vec<Stage>>, applied: &Appli
         let kept = match &step.action {
             Action::Infrastructure(change) => infrastructure(step, change, applied),
             // What follows from the machine being away is no news of its own.
+            Action::Locate => continue,
             Action::AwaitNode if !silent.contains(node) => continue,
             Action::Configure { .. } if arriving.contains(node) => continue,
             Action::AwaitNode => Some(step.clone()),
@@ -186,9 +187,7 @@ fn infrastructure(step: &Step, change: &Change, applied: &Applied) -> Option<Ste
 }
 
 fn configure(step: &Step, stage: &Stage, applied: &Applied) -> Option<Step> {
-    let counts = |change: &&ItemChange| {
-        !follows(change) && (applied.is_empty() || applied.has_item(stage, change))
-    };
+    let counts = |change: &&ItemChange| !follows(change) && (applied.is_empty() || applied.has_item(stage, change));
     let changes: Vec<ItemChange> = step.changes.iter().filter(counts).cloned().collect();
     let reason = match changes.as_slice() {
         [] => return None,

@@ -65,7 +65,16 @@ fn step(action: Action, changes: &[(&str, &str)]) -> Step {
 
 fn plan(steps: Vec<Step>) -> Plan {
     let environment = "demo".to_owned();
-    Plan { environment, verb: Verb::Apply, to: None, steps, notes: vec![], unreachable: vec![] }
+    Plan {
+        environment,
+        verb: Verb::Apply,
+        to: None,
+        steps,
+        notes: vec![],
+        unreachable: vec![],
+        infrastructure_only: false,
+        money: None,
+    }
 }
 
 fn drifted(plan: &Plan, stage: Stage, applied: &Applied) -> (Vec<String>, Vec<String>) {
@@ -124,7 +133,7 @@ fn stopped_changed_and_strange_resources_are_drift() {
     let applied = applied(&of);
     let told = |change| drifted(&plan(vec![step(Action::Infrastructure(change), &[])]), of.clone(), &applied).0;
     assert_eq!(told(Change::Start { resource: resource("a") }), ["resource/node/demo-app-1: it was stopped"]);
-    let update = |image| Change::Update { resource: resource(image), fields: vec![] };
+    let update = |image| Change::Update { resource: resource(image), fields: vec![], restart: false };
     assert_eq!(told(update("a")), ["resource/node/demo-app-1: it was changed at the provider"]);
     assert_eq!(told(update("b")), Vec::<String>::new(), "the environment file asks for another image");
     let live = |id: &str| Live {
@@ -135,6 +144,7 @@ fn stopped_changed_and_strange_resources_are_drift() {
         condition: Condition::Good,
         handle: String::new(),
         data_bearing: false,
+        needs: vec![],
     };
     assert_eq!(told(Change::Delete { live: live("node/demo-app-1") }), Vec::<String>::new());
     assert_eq!(told(Change::Delete { live: live("node/demo-x-1") }).len(), 1);

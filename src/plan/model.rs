@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{configure::Moment, provider::Change};
+use crate::{configure::Moment, cost::MoneyChange, provider::Change};
 
 /// Everything that one run will do, enumerated before it starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,12 @@ pub struct Plan {
     /// Nodes that exist and could not be looked at: the plan assumes that all of their work is to be done.
     #[serde(default)]
     pub unreachable: Vec<Unreachable>,
+    /// The plan ends with the machines: nothing on them is configured.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub infrastructure_only: bool,
+    /// What it does to the bill, where somebody sends one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub money: Option<MoneyChange>,
 }
 
 /// What a plan is for.
@@ -103,6 +109,8 @@ pub enum Risk {
 pub enum Action {
     /// Change something that the provider has.
     Infrastructure(Change),
+    /// Learn the addresses of machines that were made.
+    Locate,
     /// Wait until the node answers.
     AwaitNode,
     /// One role's work on the step's node.
@@ -206,6 +214,35 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// The same plan with nothing but the provider's part: machines, and what they stand on. What waited for a step
+    /// that falls out waits for what that one waited for.
+    #[must_use]
+    pub fn infrastructure_only(mut self) -> Self {
+        let out: BTreeMap<StepId, Vec<StepId>> = self
+            .steps
+            .iter()
+            .filter(|step| !matches!(step.action, Action::Infrastructure(_)))
+            .map(|step| (step.id.clone(), step.needs.clone()))
+            .collect();
+        self.steps.retain(|step| !out.contains_key(&step.id));
+        for step in &mut self.steps {
+            let (mut kept, mut seen) = (Vec::new(), BTreeSet::new());
+            let mut open: Vec<StepId> = step.needs.iter().rev().cloned().collect();
+            while let Some(need) = open.pop() {
+                if !seen.insert(need.clone()) {
+                    continue;
+                }
+                match out.get(&need) {
+                    Some(before) => open.extend(before.iter().rev().cloned()),
+                    None => kept.push(need),
+                }
+            }
+            step.needs = kept;
+        }
+        self.infrastructure_only = true;
+        self
+    }
+
     /// The step of this id.
     #[must_use]
     pub fn step(&self, id: &StepId) -> Option<&Step> {
@@ -223,7 +260,7 @@ impl Plan {
                 Action::Infrastructure(Change::Update { .. }) => &mut counts.update,
                 Action::Infrastructure(Change::Replace { .. }) => &mut counts.replace,
                 Action::Infrastructure(Change::Delete { .. }) => &mut counts.delete,
-                Action::AwaitNode => &mut counts.wait,
+                Action::Locate | Action::AwaitNode => &mut counts.wait,
                 Action::Configure { .. } => &mut counts.configure,
                 Action::Task { .. } => &mut counts.task,
             } += 1;

@@ -4,10 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Secret, SecretKind, SecretStore, SecretsError,
-    store::Value,
-};
+use super::{Secret, SecretKind, SecretStore, SecretsError, store::Value};
 use crate::catalog::SecretSpec;
 
 /// How far a rotation is. What the nodes are configured with follows from it, so a phase may be applied again.

@@ -1,17 +1,30 @@
 //! Running a plan: secrets first, then the engine, with the journal beside it.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
 
-use super::{Error, Reach, Session, vault::Fill, work::Work};
+use futures_util::future::BoxFuture;
+
+use super::{
+    Error, Reach, Session,
+    vault::Fill,
+    work::{Scene, Work},
+};
 use crate::{
-    clock::SystemClock,
+    clock::{Clock as _, SystemClock},
     configure::Author,
-    engine::{self, Options, Report, StopSignal},
+    engine::{self, ErrorClass, Options, Report, StepError, StopSignal},
     event::Events,
+    exit,
     journal::{AppliedLog, Header, OutputLog, Resumed, Run, RunId, Runs},
-    lock::{Lease, Lock, LockRequest},
+    lock::{self, Lease, Lock, LockRequest},
     operator::Operator,
-    plan::{Plan, StepId, Verb},
+    plan::{Action, Plan, Step, StepId, Verb},
+    provider::{Change, Resource},
+    remote::SshRemote,
 };
 
 /// How a plan is run.
@@ -62,6 +75,15 @@ impl Session {
         Ok(Lock::acquire(&self.workspace.lock(), request, Arc::new(SystemClock), waiting).await?)
     }
 
+    /// The run that somebody works on now. A lease whose holder is gone is nobody's.
+    ///
+    /// # Errors
+    /// When the lease cannot be read.
+    pub fn active_run(&self) -> Result<Option<String>, Error> {
+        let lease = lock::status(&self.workspace.lock())?;
+        Ok(lease.filter(|lease| !lease.is_expired(SystemClock.now())).and_then(|lease| lease.run))
+    }
+
     /// The environment's runs.
     #[must_use]
     pub fn runs(&self) -> Runs {
@@ -106,12 +128,17 @@ impl Session {
         log.redact_with(redactor.clone());
         log.write_to(&run.output())?;
         run.redact_with(redactor);
+        let look = || -> BoxFuture<'_, Result<Scene, StepError>> {
+            Box::pin(async { self.scene(&reach.remote).await.map_err(|error| step_error(&error)) })
+        };
+        let pending: Vec<Resource> =
+            plan.steps.iter().filter(|step| !finished.contains(&step.id)).filter_map(made).collect();
+        self.provider.announce(run.id().as_str(), &pending);
         let work = Work {
             provider: self.provider.as_ref(),
             remote: &reach.remote,
-            hosts: &reach.hosts,
-            stages: &stages,
-            tasks: &tasks,
+            scene: RwLock::new(Arc::new(Scene { hosts: reach.hosts.clone(), stages, tasks })),
+            look: &look,
             told: &told,
             applied: applied.as_ref(),
             author: Author { run: run.id().to_string(), by: Operator::current().to_string() },
@@ -126,6 +153,36 @@ impl Session {
         let report = engine::execute(plan, &work, options, events, &mut run, stop).await;
         Ok(Ran { report, run })
     }
+
+    /// The nodes as they are now, with everything rendered for the addresses that they have.
+    async fn scene(&self, remote: &SshRemote) -> Result<Scene, Error> {
+        let hosts = self.provider.hosts(&self.topology).await?;
+        remote
+            .write_config(&hosts)
+            .map_err(|error| Error::refused(exit::FAILED, format!("ssh cannot be set up: {error}"), None))?;
+        let hosts = hosts.into_iter().map(|host| (host.node.clone(), host)).collect();
+        let addresses = self.addresses(&hosts);
+        let store = self.secrets(&addresses, Fill::Make)?;
+        Ok(Scene { stages: self.stages(&addresses, &store)?, tasks: self.tasks(&addresses)?, hosts })
+    }
+}
+
+/// What a step makes.
+fn made(step: &Step) -> Option<Resource> {
+    match &step.action {
+        Action::Infrastructure(Change::Create { resource } | Change::Replace { resource, .. }) => {
+            Some(resource.clone())
+        }
+        _ => None,
+    }
+}
+
+fn step_error(error: &Error) -> StepError {
+    let class = match error {
+        Error::Provider(error) => error.class,
+        _ => ErrorClass::Permanent,
+    };
+    StepError { message: error.to_string(), hint: error.hint(), class, tail: Vec::new() }
 }
 
 fn header(command: &str) -> Header {

@@ -2,12 +2,15 @@
 
 mod apply;
 mod backup;
+pub mod cloud;
+mod cost;
 mod error;
 mod inventory;
 mod open;
 mod origin;
 mod proof;
 mod reach;
+mod reap;
 mod rotate;
 mod saved;
 mod support;
@@ -18,10 +21,12 @@ mod work;
 
 pub use apply::{Ran, RunRequest};
 pub use backup::{Backup, BackupEntry};
+pub use cost::Prices;
 pub use error::Error;
 pub use open::{Request, Session, load};
 pub use proof::NodeStatus;
 pub use reach::Reach;
+pub use reap::{Expired, Place};
 pub use saved::SavedPlan;
 pub use support::SupportFile;
 pub use survey::Survey;

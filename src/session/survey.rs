@@ -14,7 +14,7 @@ use crate::{
     observe::{self, Look, NodeState},
     plan::{self, Action, AppliedEntry, Drift, Plan},
     provider::{
-        self, Change, Condition, Host, Live,
+        self, Change, Condition, Host, Live, Resource,
         diff::{Deferred, Difference},
     },
     secrets::{RotationPhase, SecretStore},
@@ -40,6 +40,7 @@ impl Session {
         let live = self.provider.observe().await?;
         let desired = self.provider.desired(&self.topology)?;
         let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), replace);
+        self.refuse_strangers(&difference).await?;
         let addresses = self.addresses(&reach.hosts);
         let store = self.secrets(&addresses, Fill::Placeholders)?;
         let stages = self.stages(&addresses, &store)?;
@@ -74,6 +75,7 @@ impl Session {
                 RotationPhase::COUNT
             ));
         }
+        plan.money = self.money(&live, &desired);
         Ok(Survey { live, nodes, plan, stages })
     }
 
@@ -118,6 +120,51 @@ impl Session {
         Ok(())
     }
 
+    /// Looks at the provider alone, and plans its part alone: machines, and what they stand on.
+    ///
+    /// # Errors
+    /// When the provider does not answer.
+    pub async fn survey_infrastructure(&self, replace: &[String]) -> Result<Survey, Error> {
+        let live = self.provider.observe().await?;
+        let desired = self.provider.desired(&self.topology)?;
+        let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), replace);
+        self.refuse_strangers(&difference).await?;
+        let nodes = BTreeMap::new();
+        let plan = self.plan(&difference, &BTreeMap::new(), &nodes)?.infrastructure_only();
+        plan.validate()?;
+        let plan = Plan { money: self.money(&live, &desired), ..plan };
+        Ok(Survey { live, nodes, plan, stages: BTreeMap::new() })
+    }
+
+    /// Nothing is made under a name that somebody else's things have.
+    async fn refuse_strangers(&self, difference: &Difference) -> Result<(), Error> {
+        let missing: Vec<Resource> = difference
+            .changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Create { resource } => Some(resource.clone()),
+                _ => None,
+            })
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let strangers = self.provider.strangers(&missing).await?;
+        let Some(first) = strangers.first() else { return Ok(()) };
+        let named: Vec<String> = strangers
+            .iter()
+            .map(|stranger| format!("{} ({}) for {}", stranger.what, stranger.handle, stranger.resource))
+            .collect();
+        let hint = format!(
+            "rename the environment, remove them, or take over what is yours: `refarch adopt {} {}={}`",
+            self.file().display(),
+            first.resource,
+            first.handle
+        );
+        let message = format!("not refarch's, and under its names: {}", named.join(", "));
+        Err(Error::refused(crate::exit::FAILED, message, Some(&hint)))
+    }
+
     /// Node -> role and the question that its leader answers with success.
     pub(super) fn leaders(
         &self,
@@ -139,7 +186,8 @@ impl Session {
         let live = if self.provider.owns_machines() { Vec::new() } else { self.provider.observe().await? };
         let desired = self.provider.desired(&self.topology)?;
         let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), &[]);
-        self.plan(&difference, &self.preview()?, &BTreeMap::new())
+        let plan = self.plan(&difference, &self.preview()?, &BTreeMap::new())?;
+        Ok(Plan { money: self.money(&live, &desired), ..plan })
     }
 
     fn plan(
@@ -155,6 +203,7 @@ impl Session {
             notes: &notes(&difference.deferred),
             stages,
             nodes,
+            late_addresses: self.provider.addresses_come_late(),
         });
         plan.validate()?;
         Ok(plan)
@@ -170,17 +219,19 @@ impl Session {
         let changes = provider::diff::removal(&desired, &live);
         let plan = plan::destroy(&self.topology.environment, &changes, Vec::new());
         plan.validate()?;
+        let plan = Plan { money: self.money(&live, &[]), ..plan };
         Ok((plan, live))
     }
 }
 
-/// The node that a change makes, starts, stops or removes: there is nothing to look at on it now.
+/// The node that a change makes, starts or removes: there is nothing to look at on it now.
 fn changed_node(change: &Change) -> Option<&str> {
     match change {
-        Change::Create { resource }
-        | Change::Start { resource }
-        | Change::Update { resource, .. }
-        | Change::Replace { resource, .. } => resource.node.as_deref(),
+        Change::Create { resource } | Change::Start { resource } | Change::Replace { resource, .. } => {
+            resource.node.as_deref()
+        }
+        // It runs until then, and may lead.
+        Change::Update { .. } => None,
         Change::Delete { live } => live.node.as_deref(),
     }
 }

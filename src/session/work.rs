@@ -2,13 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 
 use crate::{
-    configure::{Author, ConfigureError, Mode, Moment, Outcome, RecordLine, Stage, StageReport, Task, record, run_stage},
+    configure::{
+        Author, ConfigureError, Mode, Moment, Outcome, RecordLine, Stage, StageReport, Task, record, run_stage,
+    },
     engine::{ErrorClass, Execute, StepError, StepOutcome},
     event::StepLog,
     journal::AppliedLog,
@@ -24,9 +27,10 @@ const ARRIVAL: Duration = Duration::from_secs(300);
 pub(super) struct Work<'a> {
     pub provider: &'a dyn Provider,
     pub remote: &'a dyn Remote,
-    pub hosts: &'a BTreeMap<String, Host>,
-    pub stages: &'a BTreeMap<String, Vec<Stage>>,
-    pub tasks: &'a BTreeMap<String, Vec<Task>>,
+    /// What is known of the nodes by now.
+    pub scene: RwLock<Arc<Scene>>,
+    /// Finds the nodes anew, and renders for the addresses that they have.
+    pub look: &'a (dyn Fn() -> BoxFuture<'a, Result<Scene, StepError>> + Send + Sync),
     /// Shell text before every task: what it is told of the run.
     pub told: &'a str,
     /// Keeps what is as wanted now; none where everything is removed.
@@ -35,12 +39,21 @@ pub(super) struct Work<'a> {
     pub author: Author,
 }
 
+/// The nodes with what is to be done on them.
+#[derive(Debug, Default)]
+pub(super) struct Scene {
+    pub hosts: BTreeMap<String, Host>,
+    pub stages: BTreeMap<String, Vec<Stage>>,
+    pub tasks: BTreeMap<String, Vec<Task>>,
+}
+
 impl Execute for Work<'_> {
     fn run<'a>(&'a self, step: &'a Step, log: &'a StepLog) -> BoxFuture<'a, Result<StepOutcome, StepError>> {
         Box::pin(async move {
             match &step.action {
                 Action::Infrastructure(change) => self.infrastructure(change, log).await,
-                Action::AwaitNode => self.arrive(step).await,
+                Action::Locate => self.locate(log).await,
+                Action::AwaitNode => self.arrive(step, log).await,
                 Action::Configure { role } => self.configure(step, role, log).await,
                 Action::Task { role, moment } => self.task(step, role, *moment, log).await,
             }
@@ -53,7 +66,7 @@ impl Work<'_> {
         let done = match change {
             Change::Create { resource } => self.provider.create(resource, log).await,
             Change::Start { resource } => self.provider.start(resource, log).await,
-            Change::Update { resource, fields } => self.provider.update(resource, fields, log).await,
+            Change::Update { resource, fields, .. } => self.provider.update(resource, fields, log).await,
             Change::Replace { resource, .. } => self.replace(resource, log).await,
             Change::Delete { live } => {
                 if let Some(node) = &live.node {
@@ -104,8 +117,33 @@ impl Work<'_> {
         self.provider.create(resource, log).await
     }
 
-    async fn arrive(&self, step: &Step) -> Result<StepOutcome, StepError> {
-        let host = self.host(step)?;
+    fn scene(&self) -> Arc<Scene> {
+        Arc::clone(&self.scene.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn locate(&self, log: &StepLog) -> Result<StepOutcome, StepError> {
+        let scene = (self.look)().await?;
+        log.line(format!("{} nodes have addresses", scene.hosts.len()));
+        *self.scene.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(scene);
+        Ok(StepOutcome::default())
+    }
+
+    async fn arrive(&self, step: &Step, log: &StepLog) -> Result<StepOutcome, StepError> {
+        let scene = self.scene();
+        let mut host = host(&scene, step)?.clone();
+        if host.host_key.is_none() {
+            self.provider.identify(&host.node, log).await.map_err(provider_error)?;
+        }
+        if let Some(fresh) = self.provider.rehost(&host.node).await.map_err(provider_error)? {
+            // Started anew it may have another address outside, and its key may be known by now.
+            let mut scenes = self.scene.write().unwrap_or_else(PoisonError::into_inner);
+            let mut scene =
+                Scene { hosts: scenes.hosts.clone(), stages: scenes.stages.clone(), tasks: scenes.tasks.clone() };
+            scene.hosts.insert(fresh.node.clone(), fresh.clone());
+            *scenes = Arc::new(scene);
+            host = fresh;
+        }
+        let host = &host;
         // What answered before is gone or was started anew.
         self.remote.forget(&host.node).await;
         self.remote.await_ready(host, ARRIVAL).await.map_err(|error| remote_error(&error))?;
@@ -113,8 +151,9 @@ impl Work<'_> {
     }
 
     async fn configure(&self, step: &Step, role: &str, log: &StepLog) -> Result<StepOutcome, StepError> {
-        let host = self.host(step)?;
-        let stage = self
+        let scene = self.scene();
+        let host = host(&scene, step)?;
+        let stage = scene
             .stages
             .get(&host.node)
             .and_then(|stages| stages.iter().find(|stage| stage.role == role))
@@ -141,8 +180,9 @@ impl Work<'_> {
     }
 
     async fn task(&self, step: &Step, role: &str, moment: Moment, log: &StepLog) -> Result<StepOutcome, StepError> {
-        let host = self.host(step)?;
-        let task = self
+        let scene = self.scene();
+        let host = host(&scene, step)?;
+        let task = scene
             .tasks
             .get(&host.node)
             .and_then(|tasks| tasks.iter().find(|task| task.role == role && task.moment == moment))
@@ -172,11 +212,11 @@ impl Work<'_> {
             tail: tail.into_iter().rev().collect(),
         })
     }
+}
 
-    fn host(&self, step: &Step) -> Result<&Host, StepError> {
-        let node = step.node.as_deref().unwrap_or_default();
-        self.hosts.get(node).ok_or_else(|| permanent(format!("nobody knows the address of `{node}`")))
-    }
+fn host<'a>(scene: &'a Scene, step: &Step) -> Result<&'a Host, StepError> {
+    let node = step.node.as_deref().unwrap_or_default();
+    scene.hosts.get(node).ok_or_else(|| permanent(format!("nobody knows the address of `{node}`")))
 }
 
 /// What a failed task means.
@@ -185,7 +225,9 @@ fn hint(moment: Moment) -> &'static str {
         Moment::Leave | Moment::Settle | Moment::Finish => {
             "the nodes after this one keep the old version and go on serving"
         }
-        Moment::Backup | Moment::List => "older backups are as they were; the object storage and its keys are the first to look at",
+        Moment::Backup | Moment::List => {
+            "older backups are as they were; the object storage and its keys are the first to look at"
+        }
         Moment::Verify => "the live data was not touched; do not rely on this backup",
         Moment::Prepare => "nothing was changed: the live data serves as before",
         Moment::Halt | Moment::Swap | Moment::Return => {
@@ -223,3 +265,7 @@ fn remote_error(error: &RemoteError) -> StepError {
 fn permanent(message: String) -> StepError {
     StepError { message, hint: None, class: ErrorClass::Permanent, tail: Vec::new() }
 }
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;

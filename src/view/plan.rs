@@ -31,6 +31,9 @@ pub fn plan_text(plan: &Plan, style: PlanStyle) -> String {
     steps(&mut out, plan, style);
     notes(&mut out, plan);
     let _ = writeln!(out, "{}", summary(plan));
+    if let Some(money) = &plan.money {
+        out.push_str(&super::money_change(money));
+    }
     out
 }
 
@@ -52,7 +55,11 @@ pub fn drift_text(drift: &Drift, style: PlanStyle) -> String {
         // A step without differences is about the machine itself.
         let things: usize = plan.steps.iter().map(|step| step.changes.len().max(1)).sum();
         let things = count(things, "thing");
-        let _ = writeln!(out, "{}: {things} changed behind refarch's back; `refarch apply` puts it right", plan.environment);
+        let _ = writeln!(
+            out,
+            "{}: {things} changed behind refarch's back; `refarch apply` puts it right",
+            plan.environment
+        );
     }
     out
 }
@@ -116,7 +123,7 @@ fn write_step(out: &mut String, step: &Step, style: PlanStyle) {
         Action::Infrastructure(Change::Update { .. }) => ("~", Style::new().yellow()),
         Action::Infrastructure(Change::Replace { .. }) => ("±", Style::new().red()),
         Action::Infrastructure(Change::Delete { .. }) => ("-", Style::new().red()),
-        Action::AwaitNode => (".", Style::new().dim()),
+        Action::Locate | Action::AwaitNode => (".", Style::new().dim()),
         Action::Configure { .. } => ("~", Style::new().yellow()),
         Action::Task { .. } => ("!", Style::new().cyan()),
     };

@@ -58,8 +58,12 @@ fn tells_who_changed_what(place: &Place) {
     place.on("daytwo-pgbouncer-1", "echo '; by hand' >>/etc/pgbouncer/pgbouncer.ini").expect(0);
     place.on("daytwo-data-1", "systemctl stop refarch-git-daemon").expect(0);
     // What the file asks for is no drift.
-    place.write("refarch.yaml", &environment("settings: { pgbouncer: { default_pool_size: 21 }, app: { unready_after: 31 } }\n"));
-    let drift = place.refarch(&["plan", "--refresh-only", "--detailed-exitcode", "--output", "json"]).expect(2).last_line();
+    place.write(
+        "refarch.yaml",
+        &environment("settings: { pgbouncer: { default_pool_size: 21 }, app: { unready_after: 31 } }\n"),
+    );
+    let drift =
+        place.refarch(&["plan", "--refresh-only", "--detailed-exitcode", "--output", "json"]).expect(2).last_line();
     let mut expected: Vec<&str> = drift["expected"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
     expected.sort_unstable();
     assert_eq!(
@@ -68,7 +72,8 @@ fn tells_who_changed_what(place: &Place) {
     );
     assert_eq!(changes(&drift), ["daytwo-data-1: service refarch-git-daemon: start (inactive)"]);
     place.write("refarch.yaml", &environment(""));
-    let drift = place.refarch(&["plan", "--refresh-only", "--detailed-exitcode", "--output", "json"]).expect(2).last_line();
+    let drift =
+        place.refarch(&["plan", "--refresh-only", "--detailed-exitcode", "--output", "json"]).expect(2).last_line();
     assert_eq!(
         changes(&drift),
         [
@@ -80,13 +85,17 @@ fn tells_who_changed_what(place: &Place) {
     place.refarch(&["apply", "--yes"]).expect(0);
     place.refarch(&["plan", "--refresh-only", "--detailed-exitcode"]).expect(0);
 
-    let run = place.refarch(&["runs", "show", "latest", "-e", "refarch.yaml", "--output", "json"]).expect(0).last_line();
+    let run =
+        place.refarch(&["runs", "show", "latest", "-e", "refarch.yaml", "--output", "json"]).expect(0).last_line();
     assert_eq!((&run["state"], &run["done"]), (&"done".into(), &2.into()));
     assert!(run["steps"].as_array().unwrap().iter().all(|step| step["outcome"] == "done"), "{run}");
     place.refarch(&["runs", "show", "latest"]).expect(0).says("configure/daytwo-pgbouncer-1/pgbouncer");
-    let record = place.on("daytwo-pgbouncer-1", "tail -n 1 /var/lib/refarch/record.jsonl; stat -c %a /var/lib/refarch/record.jsonl");
+    let record = place
+        .on("daytwo-pgbouncer-1", "tail -n 1 /var/lib/refarch/record.jsonl; stat -c %a /var/lib/refarch/record.jsonl");
     let record = record.expect(0).stdout;
-    for text in [run["id"].as_str().unwrap(), run["by"].as_str().unwrap(), "file /etc/pgbouncer/pgbouncer.ini: content", "600"] {
+    for text in
+        [run["id"].as_str().unwrap(), run["by"].as_str().unwrap(), "file /etc/pgbouncer/pgbouncer.ini: content", "600"]
+    {
         assert!(record.contains(text), "no `{text}` in {record}");
     }
 
@@ -96,7 +105,9 @@ fn tells_who_changed_what(place: &Place) {
     place.refarch(&["support", "-o", "support.tar"]).expect(0);
     let archive = std::fs::read(place.path("support.tar")).unwrap();
     let text = String::from_utf8_lossy(&archive).into_owned();
-    for part in ["about.txt", "plan.json", "status.json", "nodes/daytwo-app-1/journal.txt", "record.jsonl", "journal.jsonl"] {
+    for part in
+        ["about.txt", "plan.json", "status.json", "nodes/daytwo-app-1/journal.txt", "record.jsonl", "journal.jsonl"]
+    {
         assert!(text.contains(part), "{part} is not in the package");
     }
     assert!(text.contains("token=<secret:root_token>"), "the log was not packed");
@@ -129,10 +140,15 @@ fn rotates(place: &Place) {
     let new = secret(place, "postgres_app");
     assert_ne!(new, old);
     place.refarch(&["plan"]).expect(0).says("secret postgres_app is being rotated");
-    place.refarch(&["secrets", "rotate", "postgres_app", "--yes", "--lock-wait", "60"]).expect(0).says("postgres_app is rotated");
+    place
+        .refarch(&["secrets", "rotate", "postgres_app", "--yes", "--lock-wait", "60"])
+        .expect(0)
+        .says("postgres_app is rotated");
     assert_eq!(secret(place, "postgres_app"), new);
     let login = |user: &str, password: &str| {
-        let line = format!("PGPASSWORD={password} psql -XAtqw -h daytwo-pgbouncer-1 -p 6432 -U {user} -d sandbox -c 'select current_user'");
+        let line = format!(
+            "PGPASSWORD={password} psql -XAtqw -h daytwo-pgbouncer-1 -p 6432 -U {user} -d sandbox -c 'select current_user'"
+        );
         place.on("daytwo-app-1", &line)
     };
     login("sandbox_b", &new).expect(0).says("sandbox");
@@ -173,7 +189,9 @@ async fn backs_up(place: &Place) {
     std::thread::sleep(Duration::from_secs(2));
     let written = writer.stop();
     // Until the log up to that moment has left the node, a lost disk would take it along.
-    let archived = format!("runuser -u postgres -- psql -XAtqc \"select last_archived_time > '{moment}' from pg_stat_archiver\" | grep -qx t");
+    let archived = format!(
+        "runuser -u postgres -- psql -XAtqc \"select last_archived_time > '{moment}' from pg_stat_archiver\" | grep -qx t"
+    );
     place.on("daytwo-data-1", &format!("until {archived}; do sleep 0.5; done")).expect(0);
 
     place.refarch(&["backup", "verify"]).expect(0);
@@ -187,11 +205,14 @@ async fn backs_up(place: &Place) {
         .expect(0);
     let refused = place.refarch(&["backup", "restore", "--at", &moment, "--yes"]).expect(1);
     assert!(refused.stderr.contains("this would destroy the data of daytwo-data-1"), "{}", refused.stderr);
-    let future = place.refarch(&["backup", "restore", "--at", "2099-01-01T00:00:00Z", "--yes", "--destroy-data", NAME]).expect(64);
+    let future = place
+        .refarch(&["backup", "restore", "--at", "2099-01-01T00:00:00Z", "--yes", "--destroy-data", NAME])
+        .expect(64);
     assert!(future.stderr.contains("has not come yet"), "{}", future.stderr);
     place.refarch(&["backup", "restore", "--at", &moment, "--yes", "--destroy-data", NAME]).expect(0);
 
-    let limit: f64 = place.on("daytwo-data-1", &format!("date -d {moment} +%s.%N")).expect(0).last_word().parse().unwrap();
+    let limit: f64 =
+        place.on("daytwo-data-1", &format!("date -d {moment} +%s.%N")).expect(0).last_word().parse().unwrap();
     let present = place.on(
         "daytwo-data-1",
         "runuser -u postgres -- psql -XAtq sandbox -c \"select id from writes where value = 'w'\"",
@@ -273,7 +294,10 @@ impl<'a> Writer<'a> {
     }
 
     fn stop(self) -> Written {
-        let ran = self.0.on("daytwo-app-1", "touch /tmp/stop; while systemctl is-active -q writer; do sleep 0.1; done; cat /tmp/writer.log");
+        let ran = self.0.on(
+            "daytwo-app-1",
+            "touch /tmp/stop; while systemctl is-active -q writer; do sleep 0.1; done; cat /tmp/writer.log",
+        );
         let mut written = Written { good: Vec::new(), bad: Vec::new() };
         for line in ran.expect(0).stdout.lines() {
             let line = line.rsplit(" | ").next().unwrap();

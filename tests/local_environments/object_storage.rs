@@ -68,7 +68,8 @@ impl ObjectStorage {
     /// Cuts the files of the newest whole backup of PostgreSQL in half.
     pub fn truncate_newest_full(&self) {
         let names = self.names();
-        let data = |name: &&String| name.contains("/backup/refarch/2") && name.contains("F/") && !name.contains("manifest");
+        let data =
+            |name: &&String| name.contains("/backup/refarch/2") && name.contains("F/") && !name.contains("manifest");
         let label = names.iter().filter(data).map(|name| name.split('/').nth(4).unwrap()).max().unwrap();
         let mut cut = 0;
         for name in names.iter().filter(data).filter(|name| name.contains(label)) {

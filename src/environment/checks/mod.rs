@@ -1,14 +1,17 @@
 //! What must hold between the values of an environment. Pure: no file is read, no name resolved.
 
+mod cloud;
 mod contents;
 mod names;
 mod network;
 mod nodes;
+mod package_file;
 mod places;
 mod secrets;
 mod settings;
 
 pub use names::is_environment_name;
+pub(super) use package_file::HEAD;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,6 +64,8 @@ pub(crate) struct Context<'a> {
     pub exists: &'a dyn Fn(&str) -> bool,
     /// Text of such a file, or why it cannot be read.
     pub read: &'a dyn Fn(&str) -> Result<String, String>,
+    /// The first bytes of such a file, or why it cannot be read.
+    pub head: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
     pub provenance: &'a Provenance,
     /// Key paths whose value is a stand-in or was dropped: something is said about them already.
     pub unknown: &'a BTreeSet<String>,
@@ -167,5 +172,6 @@ pub(crate) fn check(context: &Context<'_>) -> Vec<Diagnostic> {
     settings::check(context, &mut found);
     secrets::check(context, &mut found);
     network::check(context, &mut found);
+    cloud::check(context, &mut found);
     found
 }

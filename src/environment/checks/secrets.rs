@@ -39,7 +39,8 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         };
         if let Some(name) = origin.env.as_deref().filter(|name| !good(name)) {
-            found.push(context.error(&format!("{path}.env"), format!("`{name}` is no name of an environment variable")));
+            found
+                .push(context.error(&format!("{path}.env"), format!("`{name}` is no name of an environment variable")));
         }
     }
 }
