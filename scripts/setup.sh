@@ -31,6 +31,8 @@ need make make
 need cc gcc
 need cmake cmake
 need curl curl
+# The cloud emulators of the tests run in a virtual environment: scripts/emulators.sh.
+python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
 engine || missing="$missing docker.io"
 
