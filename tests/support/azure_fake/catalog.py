@@ -41,13 +41,16 @@ SIZES["Standard_D2_v3"] = ("standardDv3Family", 2, 8, 4, {"PremiumIO": "False", 
 
 FAMILIES = sorted({size[0] for size in SIZES.values()})
 
-# publisher, offer, sku -> Hyper-V generation, has a purchase plan
+# publisher, offer, sku -> Hyper-V generation, processor, has a purchase plan
 IMAGES = {
-    ("canonical", "ubuntu-24_04-lts", "server"): ("V2", False),
-    ("canonical", "ubuntu-24_04-lts", "server-gen1"): ("V1", False),
-    ("canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2"): ("V2", False),
-    ("debian", "debian-12", "12-gen2"): ("V2", False),
-    ("vendor", "hardened", "server-gen2"): ("V2", True),
+    ("canonical", "ubuntu-24_04-lts", "server"): ("V2", "x64", False),
+    ("canonical", "ubuntu-24_04-lts", "server-gen1"): ("V1", "x64", False),
+    ("canonical", "ubuntu-24_04-lts", "server-arm64"): ("V2", "Arm64", False),
+    ("canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2"): ("V2", "x64", False),
+    ("debian", "debian-12", "12-gen2"): ("V2", "x64", False),
+    ("debian", "debian-12", "12-arm64"): ("V2", "Arm64", False),
+    ("debian", "debian-13", "13-gen2"): ("V2", "x64", False),
+    ("vendor", "hardened", "server-gen2"): ("V2", "x64", True),
 }
 IMAGE_VERSION = "1.0.20261101"
 

@@ -1,6 +1,7 @@
 """Everything that only looks: lists, filters, providers, sizes, usages, images."""
 
 import re
+import secrets
 
 import catalog
 import world as worlds
@@ -84,7 +85,7 @@ def usages(world, region, namespace):
 
 def image_versions(region, publisher, offer, sku):
     if (publisher.lower(), offer.lower(), sku.lower()) not in catalog.IMAGES:
-        raise ArmError(404, "NotFound", f"Artifact: VMImage was not found.")
+        raise ArmError(404, "NotFound", "Artifact: VMImage was not found.")
     base = f"/Subscriptions/{worlds.SUBSCRIPTION}/Providers/Microsoft.Compute/Locations/{region}/Publishers/{publisher}"
     return [
         {
@@ -99,15 +100,30 @@ def image(region, publisher, offer, sku, version):
     found = image_versions(region, publisher, offer, sku)[0]
     if version not in (catalog.IMAGE_VERSION, "latest"):
         raise ArmError(404, "NotFound", "Artifact: VMImage was not found.")
-    generation, plan = catalog.IMAGES[(publisher.lower(), offer.lower(), sku.lower())]
+    generation, processor, plan = catalog.IMAGES[(publisher.lower(), offer.lower(), sku.lower())]
     found["properties"] = {
         "hyperVGeneration": generation,
         "osDiskImage": {"operatingSystem": "Linux"},
-        "architecture": "x64",
+        "architecture": processor,
+        "features": [{"name": "SecurityType", "value": "TrustedLaunchSupported"}] if generation == "V2" else [],
     }
     if plan:
         found["properties"]["plan"] = {"name": sku, "publisher": publisher, "product": offer}
     return found
+
+
+def console(world, resource):
+    """The serial console's log of a machine: what cloud-init writes of its host keys at the first start."""
+    host_key = resource.facts.setdefault("host_key", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + secrets.token_hex(21) + "AB")
+    return "\n".join(
+        [
+            "[    0.000000] Linux version 6.1.0",
+            "-----BEGIN SSH HOST KEY KEYS-----",
+            f"{host_key} root@{resource.id.name}",
+            "-----END SSH HOST KEY KEYS-----",
+            "",
+        ]
+    )
 
 
 def terms(world, publisher, offer, plan):

@@ -238,6 +238,15 @@ def instance_view(router, query, body, sub, group, name):
     return found.kind.view(router.world, found)
 
 
+def boot_log(router, query, body, sub, group, name):
+    """Where the serial console's log is: an address with a signature of its own, which takes no token."""
+    arm = arm_id.parse(f"/subscriptions/{sub}/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{name}")
+    found = router.world.get(arm)
+    if not (found.properties.get("diagnosticsProfile") or {}).get("bootDiagnostics", {}).get("enabled"):
+        raise bad("BootDiagnosticsNotEnabled", f"Boot diagnostics is not enabled on VM '{name}'.")
+    return {"serialConsoleLogBlobUri": f"{router.base}/_console{arm.key}?sig=fake", "consoleScreenshotBlobUri": f"{router.base}/_console/x"}
+
+
 def kind_of(router, name):
     return router.world.kinds[name]
 
@@ -259,6 +268,7 @@ LOOKS = [
     look("GET", "/subscriptions/{sub}/providers/Microsoft.MarketplaceOrdering/offerTypes/virtualmachine/publishers/{publisher}/offers/{offer}/plans/{plan}/agreements/current", lambda r, q, b, sub, publisher, offer, plan: reading.terms(r.world, publisher, offer, plan)),
     look("POST", "/subscriptions/{sub}/providers/Microsoft.Storage/checkNameAvailability", name_available),
     look("GET", "/subscriptions/{sub}/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{name}/instanceView", instance_view),
+    look("POST", "/subscriptions/{sub}/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{name}/retrieveBootDiagnosticsData", boot_log),
     look("GET", "{scope}/providers/Microsoft.Authorization/locks", lambda r, q, b, scope: reading.locks_or_roles(r.world, scope, kind_of(r, "microsoft.authorization/locks"))),
     look("GET", "{scope}/providers/Microsoft.Authorization/roleAssignments", lambda r, q, b, scope: reading.locks_or_roles(r.world, scope, kind_of(r, "microsoft.authorization/roleassignments"))),
 ]

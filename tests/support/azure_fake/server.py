@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import faults
 import identity_service
+import reading
 from errors import ArmError
 from kinds import KINDS
 from router import Answer, Router
@@ -63,6 +64,8 @@ class Handler(BaseHTTPRequestHandler):
         if path.startswith("/metadata/identity/"):
             with world.lock:
                 return Answer(200, identity_service.machine_token(world, query, headers))
+        if path.startswith("/_console/"):
+            return self.console(world, path.removeprefix("/_console"), headers)
         try:
             body = json.loads(raw) if raw else None
         except ValueError as error:
@@ -109,6 +112,15 @@ class Handler(BaseHTTPRequestHandler):
             raise faults.Lost
         return answer
 
+    def console(self, world, key, headers):
+        if "authorization" in headers:
+            world.violations.append("a token was sent to the storage of a console's log")
+        with world.lock:
+            found = world.resources.get(key)
+            if found is None:
+                raise ArmError(404, "BlobNotFound", "The specified blob does not exist.")
+            return Answer(200, reading.console(world, found))
+
     def hold(self):
         """Says nothing until the caller is gone."""
         self.connection.settimeout(300)
@@ -136,7 +148,8 @@ class Handler(BaseHTTPRequestHandler):
                     raise ArmError(500, "FaultOfTheFake", f"this server's own answer to {path} is not valid: {'; '.join(found)}")
 
     def send(self, answer):
-        data = b"" if answer.body is None else json.dumps(answer.body).encode()
+        plain = isinstance(answer.body, str)
+        data = b"" if answer.body is None else answer.body.encode() if plain else json.dumps(answer.body).encode()
         self.send_response(answer.status)
         self.send_header("x-ms-request-id", self.request_id)
         self.send_header("x-ms-correlation-request-id", self.request_id)
@@ -145,7 +158,7 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in answer.headers.items():
             self.send_header(name, value)
         if data:
-            self.send_header("Content-Type", "application/json; charset=utf-8")
+            self.send_header("Content-Type", "text/plain" if plain else "application/json; charset=utf-8")
         if answer.status != 204:
             self.send_header("Content-Length", str(len(data)))
         self.end_headers()

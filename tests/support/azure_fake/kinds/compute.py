@@ -141,6 +141,19 @@ class Disk(Kind):
                 body["properties"]["diskState"] = "Attached" if user.facts.get("power") != "deallocated" else "Reserved"
 
 
+class PublicKey(Kind):
+    type = "Microsoft.Compute/sshPublicKeys"
+    model = reply_model = "compute.SshPublicKeyResource"
+    patch_model = "compute.SshPublicKeyUpdateResource"
+    put = delete = "sync"
+    has_etag = has_state = False
+
+    def validate(self, world, arm, body, old):
+        key = property_of(body, "properties", "publicKey") or ""
+        if key and key.split(" ")[0] not in ("ssh-rsa", "ssh-ed25519"):
+            raise bad("InvalidParameter", "The value of parameter sshPublicKey.publicKey is invalid.")
+
+
 class AvailabilitySet(Kind):
     type = "Microsoft.Compute/availabilitySets"
     model = reply_model = "compute.AvailabilitySet"
@@ -172,4 +185,4 @@ class ProximityPlacementGroup(Kind):
 
 
 def kinds():
-    return [VirtualMachine(), Disk(), AvailabilitySet(), ProximityPlacementGroup()]
+    return [VirtualMachine(), Disk(), PublicKey(), AvailabilitySet(), ProximityPlacementGroup()]

@@ -105,7 +105,7 @@ def need_image(world, properties):
     known = catalog.IMAGES.get((image.get("publisher", "").lower(), image.get("offer", "").lower(), image.get("sku", "").lower()))
     if known is None:
         raise ArmError(404, "PlatformImageNotFound", f"The platform image '{image.get('publisher')}:{image.get('offer')}:{image.get('sku')}:{image.get('version')}' is not available. Verify that all fields in the storage profile are correct.")
-    generation, plan = known
+    generation, _, plan = known
     security = properties.get("securityProfile") or {}
     if security.get("securityType") == "TrustedLaunch" and generation != "V2":
         raise bad("BadRequest", "Security type 'TrustedLaunch' is supported only with Generation 2 images.")
