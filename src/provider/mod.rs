@@ -1,5 +1,7 @@
 //! Where machines come from. A provider knows nothing of roles, SSH or what a node is for.
 
+#[cfg(feature = "azure")]
+pub mod azure;
 pub mod diff;
 #[cfg(feature = "local")]
 pub mod local;

@@ -7,12 +7,14 @@
          "lost": "answer" (done, but nobody hears of it) | "request" (not done, connection closed),
          "hold": "answer" | "request" (done or not, and then silence: the caller is to be killed)}
     PUT  /_fake/settings   any of world.SETTINGS
+    PUT  /_fake/put/resourceGroups/...   somebody else's PUT of that resource, done at once
     POST /_fake/reset
     GET  /_fake/log, /_fake/resources, /_fake/violations, /_fake/held, /_fake/rules
 """
 
 import fnmatch
 
+import arm_id
 import world as worlds
 from errors import ArmError
 
@@ -62,6 +64,9 @@ def control(world, method, path, body):
             raise ArmError(400, "UnknownSetting", f"no such setting: {', '.join(sorted(unknown))}")
         world.settings.update(body)
         return world.settings
+    if method == "PUT" and what.startswith("put/"):
+        arm = arm_id.parse(f"/subscriptions/{worlds.SUBSCRIPTION}/{what.removeprefix('put/')}")
+        return arm and world.add(arm, body).body
     if method == "POST" and what == "rules":
         world.rules.extend(body)
         return world.rules

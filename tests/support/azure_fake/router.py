@@ -247,6 +247,39 @@ def boot_log(router, query, body, sub, group, name):
     return {"serialConsoleLogBlobUri": f"{router.base}/_console{arm.key}?sig=fake", "consoleScreenshotBlobUri": f"{router.base}/_console/x"}
 
 
+def tags_at(router, query, body, scope):
+    """The tags of any resource, read apart from it."""
+    found = tagged(router, scope)
+    return {"id": f"{scope}/providers/Microsoft.Resources/tags/default", "name": "default", "type": "Microsoft.Resources/tags", "properties": {"tags": found.body.get("tags") or {}}}
+
+
+def change_tags(router, query, body, scope):
+    """Merge or Delete, and everything else of the resource stays."""
+    router.schema.check_request("resources.TagsPatchResource", body)
+    found = tagged(router, scope)
+    tags = dict(found.body.get("tags") or {})
+    for key, value in body["properties"]["tags"].items():
+        if body["operation"] == "Delete":
+            tags.pop(key, None)
+        else:
+            tags[key] = value
+    if len(tags) > 50:
+        raise bad("InvalidTagCount", "a resource has at most 50 tags")
+    found.body["tags"] = tags
+    found.etag = worlds.new_etag()
+    return tags_at(router, query, body, scope)
+
+
+def tagged(router, scope):
+    arm = arm_id.parse(scope)
+    if arm is None:
+        raise bad("InvalidScope", f"{scope} has no tags")
+    found = router.world.get(arm)
+    if not found.kind.has_tags:
+        raise bad("TagsNotSupported", f"{arm.type} has no tags")
+    return found
+
+
 def kind_of(router, name):
     return router.world.kinds[name]
 
@@ -268,6 +301,8 @@ LOOKS = [
     look("GET", "/subscriptions/{sub}/providers/Microsoft.MarketplaceOrdering/offerTypes/virtualmachine/publishers/{publisher}/offers/{offer}/plans/{plan}/agreements/current", lambda r, q, b, sub, publisher, offer, plan: reading.terms(r.world, publisher, offer, plan)),
     look("POST", "/subscriptions/{sub}/providers/Microsoft.Storage/checkNameAvailability", name_available),
     look("GET", "/subscriptions/{sub}/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{name}/instanceView", instance_view),
+    look("GET", "{scope}/providers/Microsoft.Resources/tags/default", tags_at),
+    look("PATCH", "{scope}/providers/Microsoft.Resources/tags/default", change_tags),
     look("POST", "/subscriptions/{sub}/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{name}/retrieveBootDiagnosticsData", boot_log),
     look("GET", "{scope}/providers/Microsoft.Authorization/locks", lambda r, q, b, scope: reading.locks_or_roles(r.world, scope, kind_of(r, "microsoft.authorization/locks"))),
     look("GET", "{scope}/providers/Microsoft.Authorization/roleAssignments", lambda r, q, b, scope: reading.locks_or_roles(r.world, scope, kind_of(r, "microsoft.authorization/roleassignments"))),

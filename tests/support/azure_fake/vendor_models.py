@@ -182,6 +182,8 @@ def read(wanted):
 if __name__ == "__main__":
     from kinds import KINDS
 
-    names = {name for kind in KINDS.values() for name in (kind.model, kind.patch_model, kind.reply_model) if name}
+    # Bodies of calls that are no PUT or PATCH of a resource.
+    names = {"resources.TagsPatchResource"}
+    names |= {name for kind in KINDS.values() for name in (kind.model, kind.patch_model, kind.reply_model) if name}
     with open(sys.argv[1], "w", encoding="utf-8") as out:
         json.dump(read(names), out, indent=0)

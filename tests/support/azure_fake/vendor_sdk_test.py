@@ -342,6 +342,15 @@ class VendorSdk(unittest.TestCase):
             self.groups.resource_groups.get("rg")
         self.assertEqual(self.control("GET", "resources"), {})
 
+    def test_tags_are_merged_and_taken_away_whatever_the_resource(self):
+        self.network.network_security_groups.begin_create_or_update("rg", "nsg", {"location": PLACE, "tags": {"a": "1"}}).result()
+        scope = self.resource("Microsoft.Network/networkSecurityGroups", "nsg")
+        change = self.groups.tags.begin_update_at_scope
+        change(scope, {"operation": "Merge", "properties": {"tags": {"b": "2"}}}).result()
+        change(scope, {"operation": "Delete", "properties": {"tags": {"a": "1"}}}).result()
+        self.assertEqual(self.network.network_security_groups.get("rg", "nsg").tags, {"b": "2"})
+        self.assertEqual(self.groups.tags.get_at_scope(scope).properties.tags, {"b": "2"})
+
     def test_identities_may_use_what_they_were_given(self):
         identity = self.identity.user_assigned_identities.create_or_update("rg", "app", {"location": PLACE})
         account = self.storage.storage_accounts.begin_create(

@@ -1,0 +1,3 @@
+//! Machines on Microsoft Azure.
+
+pub mod azure_mgmt;
