@@ -38,7 +38,7 @@ fn load_with(file: &Path, sets: &[&str], variables: &[(&str, &str)]) -> Result<L
         sets: &sets,
         variables: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         stacks: &stacks,
-        providers: &[ProviderKind::Local, ProviderKind::Static],
+        providers: &[ProviderKind::Local, ProviderKind::Static, ProviderKind::Aws, ProviderKind::Gcp],
     })
 }
 

@@ -81,7 +81,9 @@ async fn act(provider: &LocalProvider, change: &Change, log: &StepLog) -> String
     let (word, id, result) = match change {
         Change::Create { resource } => ("create", &resource.id, provider.create(resource, log).await),
         Change::Start { resource } => ("start", &resource.id, provider.start(resource, log).await),
-        Change::Update { resource, fields } => ("update", &resource.id, provider.update(resource, fields, log).await),
+        Change::Update { resource, fields, .. } => {
+            ("update", &resource.id, provider.update(resource, fields, log).await)
+        }
         Change::Delete { live } => ("delete", &live.id, provider.delete(live, log).await),
         Change::Replace { resource, .. } => panic!("{} would be replaced", resource.id),
     };

@@ -131,6 +131,10 @@ pub async fn carry_out(
         let Ran { report, run } = session.execute(reach, request).await?;
         let mut code = report.exit_code();
         let mut checks = Vec::new();
+        // A cloud gave addresses to what it made since.
+        let late = session.provider().addresses_come_late() && plan.verb != Verb::Destroy;
+        let found = if late && code == exit::DONE { Some(session.reach().await?) } else { None };
+        let reach = found.as_ref().unwrap_or(reach);
         if code == exit::DONE && verify {
             events.send(Event::Note { text: "proving the whole paths".to_owned() });
             checks = session.verify(reach, &events).await?;
@@ -138,9 +142,9 @@ pub async fn carry_out(
                 code = exit::CHECKS_FAILED;
             }
         }
-        Ok::<_, Failure>((report, run, code, checks))
+        Ok::<_, Failure>((report, run, code, checks, found))
     };
-    let (report, run, code, checks) = match &watch {
+    let (report, run, code, checks, found) = match &watch {
         Some(watch) => tokio::select! {
             done = working => done?,
             () = watch.run(reach) => unreachable!("it asks until it is dropped"),
@@ -166,7 +170,7 @@ pub async fn carry_out(
         output.print(&asked(probed))?;
     }
     match code {
-        exit::DONE if verify => output.print(&summary(session, reach)?)?,
+        exit::DONE if verify => output.print(&summary(session, found.as_ref().unwrap_or(reach))?)?,
         exit::DONE | exit::CHECKS_FAILED => {}
         _ => {
             let file = session.file().display();

@@ -210,7 +210,8 @@ pub fn compiled_providers() -> Vec<ProviderKind> {
     let built = |kind: &ProviderKind| match kind {
         ProviderKind::Local => cfg!(feature = "local"),
         ProviderKind::Static => cfg!(feature = "static"),
-        ProviderKind::Aws | ProviderKind::Gcp | ProviderKind::Azure => false,
+        ProviderKind::Aws => cfg!(feature = "aws"),
+        ProviderKind::Gcp | ProviderKind::Azure => false,
     };
     ProviderKind::ALL.into_iter().filter(built).collect()
 }

@@ -31,6 +31,11 @@ pub struct Environment {
     /// Who answers for it, a name or an address; becomes a tag.
     #[serde(default)]
     pub owner: Option<String>,
+    /// How long the environment may live, counted from its first machine: `8h`, `3d`, `30m`. Becomes a tag;
+    /// `refarch reap` destroys what is over its time. Default: no end. Clouds only.
+    #[serde(default)]
+    #[schemars(regex(pattern = r"^[1-9][0-9]*(m|h|d|w)$"), example = &"8h")]
+    pub ttl: Option<String>,
     /// Node groups by name: counts, machines, roles. Those of the reference architecture are there already; what is
     /// said here changes or adds to them.
     #[serde(default)]
@@ -45,6 +50,12 @@ pub struct Environment {
     /// Containers on this machine (`provider: local`).
     #[serde(default)]
     pub local: Local,
+    /// Machines of a cloud (`provider: aws`, `gcp`, `azure`): what all clouds have in common.
+    #[serde(default)]
+    pub cloud: Cloud,
+    /// What only Amazon Web Services has (`provider: aws`).
+    #[serde(default)]
+    pub aws: Aws,
     /// Machines that exist already (`provider: static`): the inventory file, relative to this one.
     #[serde(default)]
     pub inventory: Option<String>,
@@ -219,6 +230,37 @@ pub struct NodeGroup {
     /// Provisioned disk operations per second, where the disk type takes them.
     #[schemars(range(min = 100, max = 256_000))]
     pub disk_iops: Option<u32>,
+    /// Provisioned disk throughput in MiB/s, where the disk type takes it. Clouds only.
+    #[schemars(range(min = 125, max = 2000))]
+    pub disk_throughput: Option<u32>,
+    /// A disk of its own for data, beside the system disk. Clouds only.
+    pub data_disk: Option<DataDisk>,
+    /// Buy spare capacity at a lower price, which the cloud may take back at any time. Only for groups that keep no
+    /// data and take part in no vote. Default false. Clouds only.
+    pub spot: Option<bool>,
+}
+
+/// A disk beside the system disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DataDisk {
+    /// GB. May grow later, never shrink.
+    #[schemars(range(min = 8, max = 65536))]
+    pub size_gb: u32,
+    /// Folder that it is mounted on. It is formatted at the node's first start.
+    #[schemars(regex(pattern = r"^/[A-Za-z0-9._/-]+$"), example = &"/var/opt/gitlab")]
+    pub mount: String,
+    /// Disk type in the provider's words. Default: that of the system disk.
+    #[serde(default)]
+    pub disk_type: Option<String>,
+    /// Provisioned operations per second, where the disk type takes them.
+    #[serde(default)]
+    #[schemars(range(min = 100, max = 256_000))]
+    pub iops: Option<u32>,
+    /// Provisioned throughput in MiB/s, where the disk type takes it.
+    #[serde(default)]
+    #[schemars(range(min = 125, max = 2000))]
+    pub throughput: Option<u32>,
 }
 
 /// How nodes are reached.
@@ -234,9 +276,198 @@ pub struct Ssh {
     pub identity: Option<String>,
     /// Jump host, as `ssh -J` takes it: `user@bastion.example.com:22`.
     pub jump: Option<String>,
+    /// The way to a cloud's machines. Default `bastion`.
+    pub via: Option<Via>,
+    /// How a cloud machine's host key becomes known. Default `console`.
+    pub host_keys: Option<HostKeys>,
     /// Seconds until a connection attempt is given up. Default 10.
     #[schemars(range(min = 1, max = 600))]
     pub connect_timeout: Option<u32>,
+}
+
+/// The way to a cloud's machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// Private addresses behind a small machine that only forwards SSH.
+    Bastion,
+    /// Every node has a public address.
+    Public,
+    /// Private addresses, through AWS Systems Manager: no port is open to anybody. Needs `aws` and its
+    /// session-manager-plugin on this machine, and the SSM agent in the image.
+    Ssm,
+}
+
+/// How a cloud machine's host key becomes known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostKeys {
+    /// From the machine's console, which the cloud hands out over TLS: no trust on first use.
+    Console,
+    /// Whatever the machine shows at the first connection.
+    FirstUse,
+}
+
+/// Machines of a cloud: what all clouds have in common.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cloud {
+    /// Region. Default: that of your credentials' profile or environment (`AWS_REGION`).
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9-]*$"), example = &"eu-central-1")]
+    pub region: Option<String>,
+    /// Zones to spread over, in order. Default: the region's first three.
+    pub zones: Vec<String>,
+    /// Network of the nodes.
+    pub network: CloudNetwork,
+    /// Networks of those who use the environment: who may reach the balancers at the door. Default: everybody.
+    #[schemars(extend("examples" = [["203.0.113.0/24"]]))]
+    pub allowed_cidrs: Option<Vec<String>>,
+    /// Networks of those who look after it: who may reach SSH (of the bastion, or of the nodes where they have
+    /// public addresses) and the monitoring pages. Default: everybody, with a warning of `check`.
+    #[schemars(extend("examples" = [["198.51.100.7/32"]]))]
+    pub admin_cidrs: Option<Vec<String>>,
+    /// Machine image.
+    pub image: CloudImage,
+    /// Whether the cloud refuses to remove nodes that keep data until `destroy` or `--replace` says so.
+    /// Default: true for `purpose: production`.
+    pub deletion_protection: Option<bool>,
+    /// Object storage: a bucket for each name, private, encrypted, versioned.
+    #[schemars(extend("examples" = [["artifacts", "lfs", "uploads"]]))]
+    pub buckets: Vec<String>,
+    /// What stands at the door. Default `haproxy`.
+    pub balancer: Option<Balancer>,
+    /// Machine type -> types that may be taken in its place, in order, where the cloud has no capacity left.
+    #[schemars(extend("examples" = [{"c5.xlarge": ["c5a.xlarge", "c6i.xlarge"]}]))]
+    pub equivalents: IndexMap<String, Vec<String>>,
+    /// Tags of your own on everything.
+    #[schemars(extend("examples" = [{"cost-center": "4711"}]))]
+    pub tags: IndexMap<String, String>,
+}
+
+/// What stands at the door.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Balancer {
+    /// The balancer nodes themselves, each with an address that stays.
+    #[default]
+    Haproxy,
+    /// A network load balancer of the cloud, which shares connections over the nodes at the door.
+    Cloud,
+}
+
+/// Network of a cloud's nodes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CloudNetwork {
+    /// Where it comes from. Default `create`; `existing` where an `id` is given.
+    pub mode: Option<NetworkMode>,
+    /// The cloud's identifier of a network that exists.
+    #[schemars(example = &"vpc-0abc")]
+    pub id: Option<String>,
+    /// Range of a new network, IPv4, private, /16 to /22. Default `10.20.0.0/16`.
+    #[schemars(example = &"10.20.0.0/16")]
+    pub cidr: Option<String>,
+    /// Subnets of an existing network that the internet reaches, one per zone, in the order of the zones.
+    /// Default: those of the network that assign public addresses.
+    pub public_subnets: Vec<String>,
+    /// Subnets of an existing network that it does not, one per zone. Default: the others.
+    pub private_subnets: Vec<String>,
+    /// How private nodes reach the internet. Default `single`.
+    pub nat: Option<Nat>,
+}
+
+/// Where a network comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkMode {
+    /// Made for this environment, removed with it.
+    #[default]
+    Create,
+    /// The account's default network, with its subnets: all of them public.
+    Default,
+    /// A network that exists, with its subnets and routes.
+    Existing,
+}
+
+/// How private nodes reach the internet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nat {
+    /// One gateway for all zones: cheap, and gone when its zone is.
+    #[default]
+    Single,
+    /// A gateway in each zone.
+    PerZone,
+    /// Not at all: packages come from inside.
+    None,
+}
+
+/// Machine image of a cloud's nodes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CloudImage {
+    /// Family: the newest image of it is taken at the first `apply` and then kept. Default `debian-12`.
+    pub family: Option<ImageFamily>,
+    /// One image by the cloud's identifier, instead of a family's newest.
+    #[schemars(example = &"ami-0abc")]
+    pub id: Option<String>,
+    /// Newest image with a name like this (`*` stands for anything), instead of a family. Needs `owner`.
+    #[schemars(example = &"acme-hardened-debian-12-*")]
+    pub name: Option<String>,
+    /// Account that the image with this name belongs to.
+    pub owner: Option<String>,
+}
+
+/// Images that are kept up to date by those who make the distribution.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ImageFamily {
+    /// Debian 12.
+    #[default]
+    #[serde(rename = "debian-12")]
+    Debian12,
+    /// Debian 13.
+    #[serde(rename = "debian-13")]
+    Debian13,
+    /// Ubuntu 22.04.
+    #[serde(rename = "ubuntu-22.04")]
+    Ubuntu2204,
+    /// Ubuntu 24.04.
+    #[serde(rename = "ubuntu-24.04")]
+    Ubuntu2404,
+}
+
+impl ImageFamily {
+    /// As users write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debian12 => "debian-12",
+            Self::Debian13 => "debian-13",
+            Self::Ubuntu2204 => "ubuntu-22.04",
+            Self::Ubuntu2404 => "ubuntu-24.04",
+        }
+    }
+}
+
+/// What only Amazon Web Services has.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Aws {
+    /// Profile of your AWS configuration. Default: `AWS_PROFILE`, else the usual chain.
+    pub profile: Option<String>,
+    /// Account that this environment belongs to. Where it is given, any other is refused.
+    #[schemars(regex(pattern = r"^[0-9]{12}$"))]
+    pub account: Option<String>,
+    /// KMS key that encrypts disks and buckets (ARN, id or `alias/...`). Default: AWS's own.
+    pub kms_key: Option<String>,
+    /// Path of the IAM role and instance profile. Default `/refarch/`.
+    #[schemars(regex(pattern = r"^/([A-Za-z0-9._-]+/)*$"), example = &"/refarch/")]
+    pub iam_path: Option<String>,
+    /// ARN of the policy that bounds the IAM role.
+    #[schemars(example = &"arn:aws:iam::123456789012:policy/boundary")]
+    pub permissions_boundary: Option<String>,
+    /// Instance profile that exists, instead of one made for this environment.
+    pub instance_profile: Option<String>,
 }
 
 /// Containers on this machine.

@@ -25,6 +25,8 @@ pub struct Input<'a> {
     pub stages: &'a BTreeMap<String, Vec<Stage>>,
     /// Node -> what was found.
     pub nodes: &'a BTreeMap<String, NodeState>,
+    /// Whether a machine's address is known only once it is there.
+    pub late_addresses: bool,
 }
 
 /// What has to be done, step by step.
@@ -47,7 +49,7 @@ pub fn apply(input: &Input<'_>) -> Plan {
         let reason = format!("{} first", step.title);
         steps.push(step);
         let runs_after = matches!(change, Change::Create { .. } | Change::Start { .. } | Change::Replace { .. })
-            || matches!(change, Change::Update { .. }) && node.is_some();
+            || matches!(change, Change::Update { restart: true, .. });
         if let Some(node) = node.and_then(|node| input.topology.node(&node)).filter(|_| runs_after) {
             let wait = await_node(&node.name, reason, vec![id]);
             arrivals.insert(&node.name, wait.id.clone());
@@ -55,11 +57,14 @@ pub fn apply(input: &Input<'_>) -> Plan {
         }
     }
 
+    let located = input.late_addresses.then(|| locate(&mut steps)).flatten();
+
     let first_stage = steps.len();
     for node in &input.topology.nodes {
         let Some(stages) = input.stages.get(&node.name) else { continue };
         let state = input.nodes.get(&node.name).unwrap_or(&NodeState::Absent);
         let mut before = arrivals.get(node.name.as_str()).cloned();
+        let arriving = before.is_some();
         let created = input.changes.iter().any(|change| {
             matches!(change, Change::Create { resource } | Change::Replace { resource, .. }
                 if resource.node.as_deref() == Some(&node.name))
@@ -72,6 +77,8 @@ pub fn apply(input: &Input<'_>) -> Plan {
             before = Some(wait.id.clone());
             steps.push(wait);
         }
+        // A node that is there learns the addresses of those to come.
+        let mut first = located.clone().filter(|_| !arriving);
         for stage in stages.iter().filter(|stage| may_run(stage, input.roles)) {
             let Some((reason, risk, changes)) = stage_work(stage, state, created, before.is_some()) else { continue };
             let id = StepId::from(format!("configure/{}/{}", node.name, stage.role));
@@ -80,7 +87,7 @@ pub fn apply(input: &Input<'_>) -> Plan {
                 node: Some(node.name.clone()),
                 title: format!("configure {}", stage.role),
                 reason,
-                needs: before.take().into_iter().collect(),
+                needs: before.take().into_iter().chain(first.take()).collect(),
                 risk,
                 action: Action::Configure { role: stage.role.clone() },
                 changes,
@@ -90,7 +97,9 @@ pub fn apply(input: &Input<'_>) -> Plan {
     }
     order_roles(&mut steps[first_stage..], input.roles);
     roll(&mut steps[first_stage..], input);
+    restart_in_turn(&mut steps, input);
 
+    remove_in_order(&mut removals, input.changes);
     // A node leaves when nobody is configured to use it any more.
     let configured: Vec<StepId> = steps[first_stage..].iter().map(|step| step.id.clone()).collect();
     for mut removal in removals {
@@ -119,6 +128,73 @@ pub(super) fn differing(stage: &Stage, state: &NodeState) -> Vec<ItemChange> {
     results.filter(|result| result.outcome != Outcome::Ok).map(|result| item_change(stage, result)).collect()
 }
 
+/// One step that learns all addresses, after every machine was made and before any is waited for.
+fn locate(steps: &mut Vec<Step>) -> Option<StepId> {
+    let makes = |step: &&Step| {
+        let change = matches!(&step.action, Action::Infrastructure(Change::Create { .. } | Change::Replace { .. }));
+        change && step.node.is_some()
+    };
+    let made: Vec<StepId> = steps.iter().filter(makes).map(|step| step.id.clone()).collect();
+    if made.is_empty() {
+        return None;
+    }
+    let id = StepId::from("locate".to_owned());
+    // All machines first, then the step, then the waiting: the order in which it runs.
+    let waits = |step: &Step| step.action == Action::AwaitNode && step.needs.iter().any(|need| made.contains(need));
+    let (mut waiting, rest): (Vec<Step>, Vec<Step>) = std::mem::take(steps).into_iter().partition(waits);
+    for step in &mut waiting {
+        step.needs.push(id.clone());
+    }
+    *steps = rest;
+    steps.push(Step {
+        id: id.clone(),
+        node: None,
+        title: "learn the addresses".to_owned(),
+        reason: "nodes are told of each other, and a cloud gives addresses to machines that it made".to_owned(),
+        needs: made,
+        risk: Risk::None,
+        action: Action::Locate,
+        changes: Vec::new(),
+    });
+    steps.extend(waiting);
+    Some(id)
+}
+
+/// Machines of a group that are stopped and started go one after the other, as their roles roll: the next one stops
+/// when the one before it serves again, the leader last.
+fn restart_in_turn(steps: &mut [Step], input: &Input<'_>) {
+    let mut groups: BTreeMap<&str, Vec<(bool, usize)>> = BTreeMap::new();
+    for (index, step) in steps.iter().enumerate() {
+        if !matches!(step.action, Action::Infrastructure(Change::Update { restart: true, .. })) {
+            continue;
+        }
+        let Some(node) = step.node.as_deref().and_then(|node| input.topology.node(node)) else { continue };
+        let leads = match input.nodes.get(&node.name) {
+            Some(NodeState::Seen { leads, .. }) => !leads.is_empty(),
+            _ => false,
+        };
+        groups.entry(&node.group).or_default().push((leads, index));
+    }
+    let mut waits = Vec::new();
+    for members in groups.values_mut() {
+        members.sort();
+        let Some(node) = steps[members[0].1].node.as_deref().and_then(|node| input.topology.node(node)) else {
+            continue;
+        };
+        let widths = node.roles.iter().filter_map(|role| input.roles.get(role));
+        let width = widths.map(|role| role.rolling.max_unavailable as usize).filter(|width| *width > 0).min();
+        let Some(width) = width else { continue };
+        for (position, (_, index)) in members.iter().enumerate().skip(width) {
+            let before = steps[members[position - width].1].node.clone();
+            let last = steps.iter().rfind(|step| step.node == before).map(|step| step.id.clone());
+            waits.extend(last.map(|last| (*index, last)));
+        }
+    }
+    for (index, last) in waits {
+        steps[index].needs.push(last);
+    }
+}
+
 fn await_node(node: &str, reason: String, needs: Vec<StepId>) -> Step {
     Step {
         id: StepId::from(format!("await/{node}")),
@@ -137,11 +213,29 @@ fn await_node(node: &str, reason: String, needs: Vec<StepId>) -> Step {
 pub fn destroy(environment: &str, changes: &[Change], notes: Vec<String>) -> Plan {
     let planned: BTreeSet<&str> = changes.iter().map(resource_id).collect();
     let mut steps: Vec<Step> = changes.iter().map(|change| infrastructure(change, &planned)).collect();
+    remove_in_order(&mut steps, changes);
     let nodes: Vec<StepId> = steps.iter().filter(|step| step.node.is_some()).map(|step| step.id.clone()).collect();
     for step in steps.iter_mut().filter(|step| step.node.is_none()) {
         step.needs.extend(nodes.iter().cloned());
     }
     Plan { environment: environment.to_owned(), verb: Verb::Destroy, to: None, steps, notes, unreachable: Vec::new() }
+}
+
+/// What stands on something goes before it.
+fn remove_in_order<'a>(steps: &mut [Step], changes: impl IntoIterator<Item = &'a Change>) {
+    let mut above: BTreeMap<StepId, Vec<StepId>> = BTreeMap::new();
+    for change in changes {
+        let Change::Delete { live } = change else { continue };
+        for below in &live.needs {
+            let own = StepId::from(format!("resource/{}", live.id));
+            above.entry(StepId::from(format!("resource/{below}"))).or_default().push(own);
+        }
+    }
+    for step in steps {
+        let own = above.get(&step.id).into_iter().flatten();
+        let new: Vec<StepId> = own.filter(|id| !step.needs.contains(id)).cloned().collect();
+        step.needs.extend(new);
+    }
 }
 
 fn resource_id(change: &Change) -> &str {
@@ -194,13 +288,13 @@ fn infrastructure(change: &Change, planned: &BTreeSet<&str>) -> Step {
             Risk::None,
             Vec::new(),
         ),
-        Change::Update { resource, fields: differing } => (
+        Change::Update { resource, fields: differing, restart } => (
             "change",
             &resource.kind,
             &resource.node,
             "it differs from the environment file".to_owned(),
             needs_of(resource),
-            if resource.node.is_some() { Risk::Restart } else { Risk::None },
+            if *restart { Risk::Restart } else { Risk::None },
             fields(differing),
         ),
         Change::Replace { resource, fields: differing } => (

@@ -97,6 +97,8 @@ pub enum Risk {
 pub enum Action {
     /// Change something that the provider has.
     Infrastructure(Change),
+    /// Learn the addresses of machines that were made.
+    Locate,
     /// Wait until the node answers.
     AwaitNode,
     /// One role's work on the step's node.
@@ -217,7 +219,7 @@ impl Plan {
                 Action::Infrastructure(Change::Update { .. }) => &mut counts.update,
                 Action::Infrastructure(Change::Replace { .. }) => &mut counts.replace,
                 Action::Infrastructure(Change::Delete { .. }) => &mut counts.delete,
-                Action::AwaitNode => &mut counts.wait,
+                Action::Locate | Action::AwaitNode => &mut counts.wait,
                 Action::Configure { .. } => &mut counts.configure,
                 Action::Task { .. } => &mut counts.task,
             } += 1;

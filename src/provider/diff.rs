@@ -101,10 +101,11 @@ fn compare(resource: &Resource, live: &Live, provider: &dyn Provider, replace: &
             return;
         }
     }
-    let (fixed, changeable): (Vec<_>, Vec<_>) =
-        fields.into_iter().partition(|field| provider.mutability(&resource.kind, &field.name) == Mutability::Replace);
+    let how = |field: &FieldChange| provider.mends(&resource.kind, field);
+    let (fixed, changeable): (Vec<_>, Vec<_>) = fields.into_iter().partition(|field| how(field) == Mutability::Replace);
     if !changeable.is_empty() {
-        difference.changes.push(Change::Update { resource: resource.clone(), fields: changeable });
+        let restart = changeable.iter().any(|field| how(field) == Mutability::WithRestart);
+        difference.changes.push(Change::Update { resource: resource.clone(), fields: changeable, restart });
     }
     if !fixed.is_empty() {
         difference.deferred.push(defer(None, fixed));

@@ -73,6 +73,7 @@ fn live(id: &str, condition: Condition, attributes: &[(&str, i64)]) -> Live {
         condition,
         handle: id.to_owned(),
         data_bearing: false,
+        needs: Vec::new(),
     }
 }
 

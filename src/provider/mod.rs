@@ -1,8 +1,12 @@
 //! Where machines come from. A provider knows nothing of roles, SSH or what a node is for.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 #[cfg(feature = "azure")]
 pub mod azure;
+pub mod cloud;
 pub mod diff;
+pub mod keys;
 #[cfg(feature = "local")]
 pub mod local;
 pub mod resource;
@@ -33,6 +37,8 @@ pub struct Host {
     pub user: String,
     /// Jump host (`user@host:port`), as `ssh -J` takes it.
     pub jump: Option<String>,
+    /// Command whose standard input and output lead to the node's SSH port, as `ProxyCommand` takes it.
+    pub proxy: Option<String>,
     /// Private key file; none leaves it to the user's agent and configuration.
     pub identity: Option<std::path::PathBuf>,
     /// The host's public key (`ssh-ed25519 AAAA…`), where the provider knows it before the first connection.
@@ -65,7 +71,7 @@ pub enum Verdict {
 }
 
 /// A failure of a provider's call.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{doing}: {message}")]
 pub struct ProviderError {
     /// What was being done, for example `create container demo-app-1`.
@@ -88,6 +94,17 @@ pub enum ErrorClass {
     Permanent,
 }
 
+/// Something that is there under a name of ours and does not carry our tags: somebody else's, until it is adopted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stranger {
+    /// Resource that the environment wants to make.
+    pub resource: ResourceId,
+    /// What is in its place, in the provider's words: `key pair demo-key`.
+    pub what: String,
+    /// The provider's identifier, which `adopt` takes.
+    pub handle: String,
+}
+
 /// A place where machines live.
 ///
 /// Every mutation is idempotent by the resource's deterministic name: creating what is there already is success.
@@ -106,8 +123,38 @@ pub trait Provider: Send + Sync {
         true
     }
 
+    /// Whether a machine's address is known only once it is there. Then nothing is configured before all are.
+    fn addresses_come_late(&self) -> bool {
+        false
+    }
+
     /// How an attribute of a kind of resource can be changed. Pure.
     fn mutability(&self, kind: &str, attribute: &str) -> Mutability;
+
+    /// How one difference can be mended: as [`Provider::mutability`] says, where the values do not matter. Pure.
+    fn mends(&self, kind: &str, field: &FieldChange) -> Mutability {
+        self.mutability(kind, &field.name)
+    }
+
+    /// What others have under the names of resources that are about to be made.
+    fn strangers<'a>(&'a self, _missing: &'a [Resource]) -> BoxFuture<'a, Result<Vec<Stranger>, ProviderError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Makes something that exists the environment's own.
+    fn adopt<'a>(&'a self, resource: &'a Resource, _handle: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
+        let doing = format!("adopt {}", resource.id);
+        let message = format!("provider `{}` adopts nothing", self.name());
+        Box::pin(async { Err(ProviderError { doing, message, hint: None, class: ErrorClass::Permanent }) })
+    }
+
+    /// Says what a run is about to make, so that a provider can make together what it can make together.
+    fn announce(&self, _run: &str, _creations: &[Resource]) {}
+
+    /// Finds out a node's host key before the first connection to it, where the provider can. Comes after its creation.
+    fn identify<'a>(&'a self, _node: &'a str, _log: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Looks at the place before anything is done.
     fn preflight<'a>(&'a self, topology: &'a Topology) -> BoxFuture<'a, Vec<Finding>>;
@@ -131,6 +178,11 @@ pub trait Provider: Send + Sync {
 
     /// Removes a resource with everything that belongs to it alone. Removing what is gone is success.
     fn delete<'a>(&'a self, live: &'a Live, log: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>>;
+
+    /// How to reach a node that was made or started anew, where that may differ from what was known before.
+    fn rehost<'a>(&'a self, _node: &'a str) -> BoxFuture<'a, Result<Option<Host>, ProviderError>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// How to reach every node of the topology, whether it exists yet or not, as far as known.
     ///

@@ -49,6 +49,9 @@ pub struct Live {
     pub handle: String,
     /// Destroying it loses data (read from its tags).
     pub data_bearing: bool,
+    /// Live resources that must outlive it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<ResourceId>,
 }
 
 /// Whether a live resource works.
@@ -83,6 +86,9 @@ pub enum Change {
         resource: Resource,
         /// Attribute, found, wanted.
         fields: Vec<FieldChange>,
+        /// It is stopped and started for it.
+        #[serde(default)]
+        restart: bool,
     },
     /// Delete it and make it anew: only ever planned when the user asked for it by name.
     Replace {

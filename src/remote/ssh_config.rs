@@ -176,6 +176,7 @@ mod tests {
             port: 22,
             user: "root".to_owned(),
             jump: None,
+            proxy: None,
             identity: None,
             host_key: None,
         }

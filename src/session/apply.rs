@@ -1,16 +1,29 @@
 //! Running a plan: secrets first, then the engine, with the journal beside it.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
 
-use super::{Error, Reach, Session, vault::Fill, work::Work};
+use futures_util::future::BoxFuture;
+
+use super::{
+    Error, Reach, Session,
+    vault::Fill,
+    work::{Scene, Work},
+};
 use crate::{
     clock::SystemClock,
-    engine::{self, Options, Report, StopSignal},
+    engine::{self, ErrorClass, Options, Report, StepError, StopSignal},
     event::Events,
+    exit,
     journal::{Header, OutputLog, Resumed, Run, RunId, Runs},
     lock::{Lease, Lock, LockRequest},
     operator::Operator,
-    plan::{Plan, StepId, Verb},
+    plan::{Action, Plan, Step, StepId, Verb},
+    provider::{Change, Resource},
+    remote::SshRemote,
 };
 
 /// How a plan is run.
@@ -100,12 +113,17 @@ impl Session {
         log.redact_with(redactor.clone());
         log.write_to(&run.output())?;
         run.redact_with(redactor);
+        let look = || -> BoxFuture<'_, Result<Scene, StepError>> {
+            Box::pin(async { self.scene(&reach.remote).await.map_err(|error| step_error(&error)) })
+        };
+        let pending: Vec<Resource> =
+            plan.steps.iter().filter(|step| !finished.contains(&step.id)).filter_map(made).collect();
+        self.provider.announce(run.id().as_str(), &pending);
         let work = Work {
             provider: self.provider.as_ref(),
             remote: &reach.remote,
-            hosts: &reach.hosts,
-            stages: &stages,
-            tasks: &tasks,
+            scene: RwLock::new(Arc::new(Scene { hosts: reach.hosts.clone(), stages, tasks })),
+            look: &look,
         };
         let options = Options {
             run: run.id().to_string(),
@@ -117,6 +135,36 @@ impl Session {
         let report = engine::execute(plan, &work, options, events, &mut run, stop).await;
         Ok(Ran { report, run })
     }
+
+    /// The nodes as they are now, with everything rendered for the addresses that they have.
+    async fn scene(&self, remote: &SshRemote) -> Result<Scene, Error> {
+        let hosts = self.provider.hosts(&self.topology).await?;
+        remote
+            .write_config(&hosts)
+            .map_err(|error| Error::refused(exit::FAILED, format!("ssh cannot be set up: {error}"), None))?;
+        let hosts = hosts.into_iter().map(|host| (host.node.clone(), host)).collect();
+        let addresses = self.addresses(&hosts);
+        let store = self.secrets(&addresses, Fill::Make)?;
+        Ok(Scene { stages: self.stages(&addresses, &store)?, tasks: self.tasks(&addresses)?, hosts })
+    }
+}
+
+/// What a step makes.
+fn made(step: &Step) -> Option<Resource> {
+    match &step.action {
+        Action::Infrastructure(Change::Create { resource } | Change::Replace { resource, .. }) => {
+            Some(resource.clone())
+        }
+        _ => None,
+    }
+}
+
+fn step_error(error: &Error) -> StepError {
+    let class = match error {
+        Error::Provider(error) => error.class,
+        _ => ErrorClass::Permanent,
+    };
+    StepError { message: error.to_string(), hint: error.hint(), class, tail: Vec::new() }
 }
 
 fn header(command: &str) -> Header {

@@ -46,6 +46,11 @@ pub(super) fn provider(
 ) -> Result<Box<dyn Provider>, Error> {
     match (environment.provider, inventory) {
         (ProviderKind::Local, _) => local(environment, catalog, workspace, topology),
+        #[cfg(feature = "aws")]
+        (ProviderKind::Aws, _) => Ok(Box::new(crate::provider::aws::provider(
+            super::cloud::options(environment, workspace),
+            super::cloud::aws(environment),
+        ))),
         (ProviderKind::Static, Some(inventory)) => Ok(Box::new(StaticProvider::new(inventory))),
         (kind, _) => Err(Error::refused(
             exit::ENVIRONMENT,

@@ -1,6 +1,7 @@
 //! Puts the modules together for a verb: open an environment, reach its nodes, look, apply, prove.
 
 mod apply;
+pub mod cloud;
 mod error;
 mod inventory;
 mod open;

@@ -13,7 +13,7 @@ use crate::{
     observe::{self, Look, NodeState},
     plan::{self, Plan},
     provider::{
-        self, Change, Condition, Host, Live,
+        self, Change, Condition, Host, Live, Resource,
         diff::{Deferred, Difference},
     },
     secrets::SecretStore,
@@ -38,6 +38,7 @@ impl Session {
         let live = self.provider.observe().await?;
         let desired = self.provider.desired(&self.topology)?;
         let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), replace);
+        self.refuse_strangers(&difference).await?;
         let addresses = self.addresses(&reach.hosts);
         let store = self.secrets(&addresses, Fill::Placeholders)?;
         let stages = self.stages(&addresses, &store)?;
@@ -66,6 +67,35 @@ impl Session {
         };
         let plan = self.plan(&difference, &stages, &nodes)?;
         Ok(Survey { live, nodes, plan })
+    }
+
+    /// Nothing is made under a name that somebody else's things have.
+    async fn refuse_strangers(&self, difference: &Difference) -> Result<(), Error> {
+        let missing: Vec<Resource> = difference
+            .changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Create { resource } => Some(resource.clone()),
+                _ => None,
+            })
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let strangers = self.provider.strangers(&missing).await?;
+        let Some(first) = strangers.first() else { return Ok(()) };
+        let named: Vec<String> = strangers
+            .iter()
+            .map(|stranger| format!("{} ({}) for {}", stranger.what, stranger.handle, stranger.resource))
+            .collect();
+        let hint = format!(
+            "rename the environment, remove them, or take over what is yours: `refarch adopt {} {}={}`",
+            self.file().display(),
+            first.resource,
+            first.handle
+        );
+        let message = format!("not refarch's, and under its names: {}", named.join(", "));
+        Err(Error::refused(crate::exit::FAILED, message, Some(&hint)))
     }
 
     /// Node -> role and the question that its leader answers with success.
@@ -105,6 +135,7 @@ impl Session {
             notes: &notes(&difference.deferred),
             stages,
             nodes,
+            late_addresses: self.provider.addresses_come_late(),
         });
         plan.validate()?;
         Ok(plan)
@@ -124,13 +155,14 @@ impl Session {
     }
 }
 
-/// The node that a change makes, starts, stops or removes: there is nothing to look at on it now.
+/// The node that a change makes, starts or removes: there is nothing to look at on it now.
 fn changed_node(change: &Change) -> Option<&str> {
     match change {
-        Change::Create { resource }
-        | Change::Start { resource }
-        | Change::Update { resource, .. }
-        | Change::Replace { resource, .. } => resource.node.as_deref(),
+        Change::Create { resource } | Change::Start { resource } | Change::Replace { resource, .. } => {
+            resource.node.as_deref()
+        }
+        // It runs until then, and may lead.
+        Change::Update { .. } => None,
         Change::Delete { live } => live.node.as_deref(),
     }
 }

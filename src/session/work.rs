@@ -1,6 +1,10 @@
 //! Does what steps say.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 
@@ -20,9 +24,18 @@ const ARRIVAL: Duration = Duration::from_secs(300);
 pub(super) struct Work<'a> {
     pub provider: &'a dyn Provider,
     pub remote: &'a dyn Remote,
-    pub hosts: &'a BTreeMap<String, Host>,
-    pub stages: &'a BTreeMap<String, Vec<Stage>>,
-    pub tasks: &'a BTreeMap<String, Vec<Task>>,
+    /// What is known of the nodes by now.
+    pub scene: RwLock<Arc<Scene>>,
+    /// Finds the nodes anew, and renders for the addresses that they have.
+    pub look: &'a (dyn Fn() -> BoxFuture<'a, Result<Scene, StepError>> + Send + Sync),
+}
+
+/// The nodes with what is to be done on them.
+#[derive(Debug, Default)]
+pub(super) struct Scene {
+    pub hosts: BTreeMap<String, Host>,
+    pub stages: BTreeMap<String, Vec<Stage>>,
+    pub tasks: BTreeMap<String, Vec<Task>>,
 }
 
 impl Execute for Work<'_> {
@@ -30,7 +43,8 @@ impl Execute for Work<'_> {
         Box::pin(async move {
             match &step.action {
                 Action::Infrastructure(change) => self.infrastructure(change, log).await,
-                Action::AwaitNode => self.arrive(step).await,
+                Action::Locate => self.locate(log).await,
+                Action::AwaitNode => self.arrive(step, log).await,
                 Action::Configure { role } => self.configure(step, role, log).await,
                 Action::Task { role, moment } => self.task(step, role, *moment, log).await,
             }
@@ -43,7 +57,7 @@ impl Work<'_> {
         let done = match change {
             Change::Create { resource } => self.provider.create(resource, log).await,
             Change::Start { resource } => self.provider.start(resource, log).await,
-            Change::Update { resource, fields } => self.provider.update(resource, fields, log).await,
+            Change::Update { resource, fields, .. } => self.provider.update(resource, fields, log).await,
             Change::Replace { resource, .. } => self.replace(resource, log).await,
             Change::Delete { live } => {
                 if let Some(node) = &live.node {
@@ -66,8 +80,33 @@ impl Work<'_> {
         self.provider.create(resource, log).await
     }
 
-    async fn arrive(&self, step: &Step) -> Result<StepOutcome, StepError> {
-        let host = self.host(step)?;
+    fn scene(&self) -> Arc<Scene> {
+        Arc::clone(&self.scene.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn locate(&self, log: &StepLog) -> Result<StepOutcome, StepError> {
+        let scene = (self.look)().await?;
+        log.line(format!("{} nodes have addresses", scene.hosts.len()));
+        *self.scene.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(scene);
+        Ok(StepOutcome::default())
+    }
+
+    async fn arrive(&self, step: &Step, log: &StepLog) -> Result<StepOutcome, StepError> {
+        let scene = self.scene();
+        let mut host = host(&scene, step)?.clone();
+        if host.host_key.is_none() {
+            self.provider.identify(&host.node, log).await.map_err(provider_error)?;
+        }
+        if let Some(fresh) = self.provider.rehost(&host.node).await.map_err(provider_error)? {
+            // Started anew it may have another address outside, and its key may be known by now.
+            let mut scenes = self.scene.write().unwrap_or_else(PoisonError::into_inner);
+            let mut scene =
+                Scene { hosts: scenes.hosts.clone(), stages: scenes.stages.clone(), tasks: scenes.tasks.clone() };
+            scene.hosts.insert(fresh.node.clone(), fresh.clone());
+            *scenes = Arc::new(scene);
+            host = fresh;
+        }
+        let host = &host;
         // What answered before is gone or was started anew.
         self.remote.forget(&host.node).await;
         self.remote.await_ready(host, ARRIVAL).await.map_err(|error| remote_error(&error))?;
@@ -75,8 +114,9 @@ impl Work<'_> {
     }
 
     async fn configure(&self, step: &Step, role: &str, log: &StepLog) -> Result<StepOutcome, StepError> {
-        let host = self.host(step)?;
-        let stage = self
+        let scene = self.scene();
+        let host = host(&scene, step)?;
+        let stage = scene
             .stages
             .get(&host.node)
             .and_then(|stages| stages.iter().find(|stage| stage.role == role))
@@ -94,8 +134,9 @@ impl Work<'_> {
     }
 
     async fn task(&self, step: &Step, role: &str, moment: Moment, log: &StepLog) -> Result<StepOutcome, StepError> {
-        let host = self.host(step)?;
-        let task = self
+        let scene = self.scene();
+        let host = host(&scene, step)?;
+        let task = scene
             .tasks
             .get(&host.node)
             .and_then(|tasks| tasks.iter().find(|task| task.role == role && task.moment == moment))
@@ -124,11 +165,11 @@ impl Work<'_> {
             tail: tail.into_iter().rev().collect(),
         })
     }
+}
 
-    fn host(&self, step: &Step) -> Result<&Host, StepError> {
-        let node = step.node.as_deref().unwrap_or_default();
-        self.hosts.get(node).ok_or_else(|| permanent(format!("nobody knows the address of `{node}`")))
-    }
+fn host<'a>(scene: &'a Scene, step: &Step) -> Result<&'a Host, StepError> {
+    let node = step.node.as_deref().unwrap_or_default();
+    scene.hosts.get(node).ok_or_else(|| permanent(format!("nobody knows the address of `{node}`")))
 }
 
 fn provider_error(error: ProviderError) -> StepError {

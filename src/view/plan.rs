@@ -88,7 +88,7 @@ fn write_step(out: &mut String, step: &Step, style: PlanStyle) {
         Action::Infrastructure(Change::Update { .. }) => ("~", Style::new().yellow()),
         Action::Infrastructure(Change::Replace { .. }) => ("±", Style::new().red()),
         Action::Infrastructure(Change::Delete { .. }) => ("-", Style::new().red()),
-        Action::AwaitNode => (".", Style::new().dim()),
+        Action::Locate | Action::AwaitNode => (".", Style::new().dim()),
         Action::Configure { .. } => ("~", Style::new().yellow()),
         Action::Task { .. } => ("!", Style::new().cyan()),
     };

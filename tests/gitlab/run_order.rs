@@ -129,6 +129,7 @@ fn differing(place: &Place, what: &str, detail: &str, leader: &str) -> refarch::
         notes: &[],
         stages: &stages,
         nodes: &nodes,
+        late_addresses: false,
     })
 }
 

@@ -1,5 +1,6 @@
 //! What must hold between the values of an environment. Pure: no file is read, no name resolved.
 
+mod cloud;
 mod contents;
 mod names;
 mod network;
@@ -165,5 +166,6 @@ pub(crate) fn check(context: &Context<'_>) -> Vec<Diagnostic> {
     nodes::check(context, &mut found);
     settings::check(context, &mut found);
     network::check(context, &mut found);
+    cloud::check(context, &mut found);
     found
 }

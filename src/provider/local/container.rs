@@ -18,10 +18,12 @@ use serde_json::Value;
 
 use super::{
     engine::{failed, permanent, status, unless_status},
-    keys::{Keys, public},
     labels, network,
 };
-use crate::provider::{ProviderError, Resource};
+use crate::provider::{
+    ProviderError, Resource,
+    keys::{Keys, public},
+};
 
 /// A limit that is none: the engine cannot take a limit away from a container, only raise it.
 const NO_LIMIT: i64 = 1 << 50;

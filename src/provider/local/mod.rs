@@ -8,7 +8,7 @@ mod address_book;
 mod container;
 mod engine;
 mod image;
-mod keys;
+
 mod labels;
 mod network;
 mod observe;

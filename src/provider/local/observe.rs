@@ -36,6 +36,7 @@ pub async fn observe(engine: &Docker, environment: &str, recipe: &str) -> Result
             condition: Condition::Good,
             handle: image::tag(recipe),
             data_bearing: false,
+            needs: Vec::new(),
         });
     }
     let mut subnet = None;
@@ -49,6 +50,7 @@ pub async fn observe(engine: &Docker, environment: &str, recipe: &str) -> Result
             condition: Condition::Good,
             handle: found.id.or(found.name).unwrap_or_default(),
             data_bearing: false,
+            needs: Vec::new(),
         });
         subnet = subnet.or(here);
     }
@@ -96,6 +98,7 @@ fn node(there: &ContainerInspectResponse, environment: &str) -> Option<Live> {
         condition: condition(there.state.as_ref()),
         handle: there.id.clone()?,
         data_bearing: label(labels::DATA_BEARING) == Some("true"),
+        needs: Vec::new(),
     })
 }
 
@@ -108,6 +111,7 @@ fn orphan(volume: &Volume) -> Live {
         condition: Condition::Good,
         handle: volume.name.clone(),
         data_bearing: volume.labels.get(labels::DATA_BEARING).is_some_and(|value| value == "true"),
+        needs: Vec::new(),
     }
 }
 

@@ -14,12 +14,11 @@ use super::{
     container::{self, Blueprint},
     engine::{connect, failed, permanent},
     image::{self, Recipe},
-    keys::Keys,
     network, observe, preflight,
 };
 use crate::{
     event::StepLog,
-    provider::{FieldChange, Finding, Host, Live, Mutability, Provider, ProviderError, Resource},
+    provider::{FieldChange, Finding, Host, Live, Mutability, Provider, ProviderError, Resource, keys::Keys},
     topology::Topology,
 };
 
@@ -256,6 +255,7 @@ impl Provider for LocalProvider {
                 port: 22,
                 user: "root".to_owned(),
                 jump: None,
+                proxy: None,
                 identity: Some(self.keys.client()),
                 host_key: self.keys.host_public(&node),
                 node,

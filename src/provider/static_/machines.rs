@@ -102,6 +102,7 @@ impl Provider for StaticProvider {
             condition: Condition::Good,
             handle: host.address.clone(),
             data_bearing: false,
+            needs: Vec::new(),
         });
         Box::pin(std::future::ready(Ok(live.collect())))
     }
@@ -140,6 +141,7 @@ impl Provider for StaticProvider {
             port: host.port,
             user: host.user.clone(),
             jump: host.jump.clone(),
+            proxy: None,
             identity: host.identity.clone(),
             host_key: host.host_key.clone(),
         });

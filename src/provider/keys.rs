@@ -7,8 +7,7 @@ use std::{
 
 use tokio::{process::Command, sync::Mutex};
 
-use super::engine::permanent;
-use crate::provider::ProviderError;
+use super::{ErrorClass, ProviderError};
 
 /// The key files of one environment.
 #[derive(Debug)]
@@ -19,43 +18,63 @@ pub struct Keys {
 
 impl Keys {
     /// Keys below this folder.
+    #[must_use]
     pub fn new(folder: PathBuf) -> Self {
         Self { folder, making: Mutex::new(()) }
     }
 
     /// The private key that refarch logs in with.
+    #[must_use]
     pub fn client(&self) -> PathBuf {
         self.folder.join("id_ed25519")
     }
 
     /// A node's private host key.
+    #[must_use]
     pub fn host(&self, node: &str) -> PathBuf {
         self.folder.join("hosts").join(node)
     }
 
     /// A node's public host key without its comment, where it has been made.
+    #[must_use]
     pub fn host_public(&self, node: &str) -> Option<String> {
-        let text = std::fs::read_to_string(public(&self.host(node))).ok()?;
-        let mut words = text.split_whitespace();
-        Some(format!("{} {}", words.next()?, words.next()?))
+        line(&self.host(node))
     }
 
     /// Makes the client's key where there is none.
+    ///
+    /// # Errors
+    /// When a file cannot be written or removed, or `ssh-keygen` is not there.
     pub async fn ensure_client(&self, comment: &str) -> Result<(), ProviderError> {
         self.ensure(&self.client(), comment).await
     }
 
     /// Makes a node's host key where there is none.
+    ///
+    /// # Errors
+    /// When a file cannot be written or removed, or `ssh-keygen` is not there.
     pub async fn ensure_host(&self, node: &str) -> Result<(), ProviderError> {
         self.ensure(&self.host(node), node).await
     }
 
+    /// The public half of the client's key without its comment, where it has been made.
+    #[must_use]
+    pub fn client_public(&self) -> Option<String> {
+        line(&self.client())
+    }
+
     /// Forgets a node's host key.
+    ///
+    /// # Errors
+    /// When a file cannot be written or removed, or `ssh-keygen` is not there.
     pub fn remove_host(&self, node: &str) -> Result<(), ProviderError> {
         remove_pair(&self.host(node))
     }
 
     /// Forgets the client's key, and the folder where nothing else is in it.
+    ///
+    /// # Errors
+    /// When a file cannot be written or removed, or `ssh-keygen` is not there.
     pub fn remove_client(&self) -> Result<(), ProviderError> {
         remove_pair(&self.client())?;
         // Keys of nodes that were removed by other hands may still be here: they belong to nothing any more.
@@ -93,7 +112,16 @@ impl Keys {
     }
 }
 
+/// The public half of a key, without its comment, where there is one.
+#[must_use]
+pub fn line(private: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(public(private)).ok()?;
+    let mut words = text.split_whitespace();
+    Some(format!("{} {}", words.next()?, words.next()?))
+}
+
 /// The public half's file.
+#[must_use]
 pub fn public(private: &Path) -> PathBuf {
     let mut name = private.as_os_str().to_owned();
     name.push(".pub");
@@ -115,6 +143,10 @@ fn remove_pair(path: &Path) -> Result<(), ProviderError> {
         }
     }
     Ok(())
+}
+
+fn permanent(doing: String, message: impl Into<String>, hint: Option<String>) -> ProviderError {
+    ProviderError { doing, message: message.into(), hint, class: ErrorClass::Permanent }
 }
 
 fn io(doing: String, error: &std::io::Error) -> ProviderError {

@@ -1,0 +1,392 @@
+//! A provider made of a cloud's calls.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, atomic::AtomicBool},
+};
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::{sync::Mutex as TurnMutex, time::Instant};
+
+use super::{
+    blueprint::{self, kind},
+    calls::{Book, Cloud, Found, MachineState, Making},
+    launch::Launches,
+    options::{self, CloudOptions, ImageOptions},
+    record::{Image, RecordFile},
+    tags::{self, Tags},
+    waits::{Pace, Waits},
+};
+use crate::{
+    event::StepLog,
+    provider::{FieldChange, Finding, Host, Live, Mutability, Provider, ProviderError, Resource, Stranger, keys::Keys},
+    topology::Topology,
+};
+
+/// A provider made of a cloud's calls.
+pub struct CloudProvider<C> {
+    pub(super) cloud: C,
+    pub(super) options: CloudOptions,
+    pub(super) record: RecordFile,
+    pub(super) keys: Keys,
+    pub(super) launches: Launches,
+    pub(super) waits: Waits<MachineState>,
+    pub(super) book: Book,
+    /// Whether the book was filled.
+    looked: TurnMutex<bool>,
+    run: Mutex<Option<String>>,
+    /// Where machines went that found no capacity where they belong; one at a time decides.
+    pub(super) placing: TurnMutex<BTreeMap<String, usize>>,
+    /// The machines as they were last asked for, and when.
+    pub(super) machines: TurnMutex<Option<(Instant, Vec<Found>)>>,
+    /// A launch failed: what is there may be more than the book says.
+    pub(super) doubt: AtomicBool,
+}
+
+impl<C: Cloud> CloudProvider<C> {
+    /// A provider for one environment. Asks nobody yet.
+    #[must_use]
+    pub fn new(cloud: C, options: CloudOptions) -> Self {
+        Self {
+            cloud,
+            record: RecordFile::of(&options.folder),
+            keys: Keys::new(options.folder.join("ssh")),
+            launches: Launches::default(),
+            waits: Waits::new(Pace::default()),
+            book: Book::default(),
+            looked: TurnMutex::new(false),
+            run: Mutex::new(None),
+            placing: TurnMutex::default(),
+            machines: TurnMutex::default(),
+            doubt: AtomicBool::new(false),
+            options,
+        }
+    }
+
+    /// The cloud itself.
+    pub fn cloud(&self) -> &C {
+        &self.cloud
+    }
+
+    /// The image that was pinned for a machine type's processor.
+    fn pinned(&self, machine_type: &str) -> Option<String> {
+        if let ImageOptions::Id(id) = &self.options.image {
+            return Some(id.clone());
+        }
+        let record = self.record.get().ok()?;
+        let image = record.images.get(self.cloud.architecture(machine_type))?;
+        (image.choice == options::choice(&self.options.image)).then(|| image.id.clone())
+    }
+
+    /// The image for a processor: the pinned one, else the newest, which is pinned now.
+    pub(super) async fn image(&self, architecture: &str) -> Result<String, ProviderError> {
+        if let ImageOptions::Id(id) = &self.options.image {
+            return Ok(id.clone());
+        }
+        let choice = options::choice(&self.options.image);
+        if let Some(image) = self.record.get()?.images.get(architecture).filter(|image| image.choice == choice) {
+            return Ok(image.id.clone());
+        }
+        let image = self.cloud.image(architecture).await?;
+        let id = image.id.clone();
+        self.record.change(|record| record.images.insert(architecture.to_owned(), image))?;
+        Ok(id)
+    }
+
+    /// All tags that a resource gets when it is made.
+    pub(super) fn tags(&self, resource: &Resource) -> Result<Tags, ProviderError> {
+        let mut all = tags::lasting(&self.options, resource);
+        let run = self.run.lock().expect("nothing panics while it holds the run").clone();
+        all.extend(tags::passing(self.expires()?, run.as_deref()));
+        Ok(all)
+    }
+
+    /// When the environment may be destroyed: its file's time, from the first thing on that was made.
+    fn expires(&self) -> Result<Option<Timestamp>, ProviderError> {
+        let Some(ttl) = &self.options.ttl else { return Ok(None) };
+        let expires = self.record.change(|record| {
+            if record.expires.as_ref().is_none_or(|(text, _)| *text != ttl.text) {
+                let end = Timestamp::now().checked_add(ttl.time).unwrap_or(Timestamp::MAX);
+                record.expires = Some((ttl.text.clone(), end));
+            }
+            record.expires.clone()
+        })?;
+        Ok(expires.map(|(_, end)| end))
+    }
+
+    /// Fills the book where nothing was listed yet (a resumed run plans nothing and so looks at nothing).
+    async fn ready(&self) -> Result<(), ProviderError> {
+        let mut looked = self.looked.lock().await;
+        if !*looked {
+            let found = self.cloud.list().await?;
+            self.note(&found).await?;
+            *looked = true;
+        }
+        Ok(())
+    }
+
+    async fn note(&self, found: &[Found]) -> Result<(), ProviderError> {
+        let mut all = self.cloud.places().await?;
+        all.extend(found.iter().map(|found| (found.id.clone(), found.handle.clone())));
+        self.book.replace(all);
+        Ok(())
+    }
+
+    /// Images and the end of the environment's time, where the record was lost and the tags still tell.
+    fn recover(&self, found: &[Found]) -> Result<(), ProviderError> {
+        let images: BTreeMap<String, String> = found
+            .iter()
+            .filter(|found| found.kind == kind::INSTANCE)
+            .filter_map(|found| found.machine.as_ref()?.image.clone())
+            .map(|(image, architecture)| (architecture, image))
+            .collect();
+        let end = found.iter().filter_map(|found| tags::expires(&found.tags)).max();
+        let choice = options::choice(&self.options.image);
+        self.record.change(|record| {
+            for (architecture, id) in images {
+                let image = Image { name: id.clone(), id, choice: choice.clone() };
+                record.images.entry(architecture).or_insert(image);
+            }
+            if let (None, Some(end), Some(ttl)) = (&record.expires, end, &self.options.ttl) {
+                record.expires = Some((ttl.text.clone(), end));
+            }
+        })
+    }
+
+    async fn create_now(&self, resource: &Resource, log: &StepLog) -> Result<(), ProviderError> {
+        self.ready().await?;
+        match resource.kind.as_str() {
+            kind::INSTANCE | kind::BASTION => self.create_machine(resource, log).await,
+            _ => {
+                if resource.kind == kind::KEY && self.options.identity.is_none() {
+                    self.keys.ensure_client(&format!("refarch {}", self.options.environment)).await?;
+                }
+                let tags = self.tags(resource)?;
+                let making = Making { resource, tags: &tags, book: &self.book };
+                let handle = self.cloud.make(making, log).await?;
+                self.book.note(&resource.id, &handle);
+                Ok(())
+            }
+        }
+    }
+
+    async fn update_now(
+        &self,
+        resource: &Resource,
+        fields: &[FieldChange],
+        log: &StepLog,
+    ) -> Result<(), ProviderError> {
+        self.ready().await?;
+        let handle = self.book.need(&format!("change {}", resource.id), &resource.id)?;
+        let (tagged, fields): (Vec<FieldChange>, Vec<FieldChange>) =
+            fields.iter().cloned().partition(|field| field.name == "tags");
+        for field in tagged {
+            let all = self.tags(resource)?;
+            self.cloud.tag(&resource.kind, &handle, &all).await?;
+            let gone: Vec<String> = field.found.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect();
+            let gone: Vec<String> = gone.into_iter().filter(|key| !all.contains_key(key)).collect();
+            if !gone.is_empty() {
+                self.cloud.untag(&resource.kind, &handle, &gone).await?;
+            }
+        }
+        if fields.is_empty() {
+            return Ok(());
+        }
+        let tags = self.tags(resource)?;
+        let making = Making { resource, tags: &tags, book: &self.book };
+        let restart = fields.iter().any(|field| self.mends(&resource.kind, field) == Mutability::WithRestart);
+        if restart {
+            self.stop(&resource.id, &handle).await?;
+        }
+        let changed = self.cloud.change(making, &handle, &fields, log).await;
+        if restart {
+            // It runs again whatever came of the change.
+            let started = self.run_again(&resource.id, &handle).await;
+            changed?;
+            started?;
+            let stands_in = vec![tags::INSTEAD_OF.to_owned()];
+            return self.cloud.untag(&resource.kind, &handle, &stands_in).await;
+        }
+        changed
+    }
+
+    async fn delete_now(&self, live: &Live, log: &StepLog) -> Result<(), ProviderError> {
+        self.ready().await?;
+        self.cloud.remove(&live.kind, &live.handle, &live.id, log).await?;
+        self.book.forget(&live.id);
+        match live.kind.as_str() {
+            kind::KEY if self.options.identity.is_none() => self.keys.remove_client(),
+            kind::INSTANCE => {
+                let group = live.attributes.get("group").and_then(Value::as_str).unwrap_or_default().to_owned();
+                self.record.change(|record| *record.generations.entry(group).or_default() += 1)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn live(&self, found: Found, all: &BTreeSet<(String, &'static str)>) -> Live {
+        let below = blueprint::kind::stands_on(found.kind);
+        let needs = all.iter().filter(|(_, kind)| below.contains(kind)).map(|(id, _)| id.clone()).collect();
+        let mut attributes = found.attributes;
+        let own = |key: &str| {
+            let passing = [tags::RUN, tags::EXPIRES, tags::LAUNCH, tags::INSTEAD_OF, tags::HOST_KEY];
+            key == tags::NAME
+                || key.starts_with("refarch-") && !passing.contains(&key)
+                || self.options.tags.contains_key(key)
+        };
+        let seen: BTreeMap<&String, &String> = found.tags.iter().filter(|(key, _)| own(key)).collect();
+        attributes.insert("tags".to_owned(), json!(seen));
+        if let Some(wanted) = found.tags.get(tags::INSTEAD_OF) {
+            attributes.insert("machine_type".to_owned(), json!(wanted));
+        }
+        if matches!(found.kind, kind::INSTANCE | kind::BASTION) {
+            if let Some(zone) = found.tags.get(tags::ZONE).and_then(|zone| zone.parse::<u64>().ok()) {
+                attributes.insert("zone".to_owned(), json!(zone));
+            }
+            if let Some(group) = found.tags.get(tags::GROUP) {
+                attributes.insert("group".to_owned(), json!(group));
+            }
+        }
+        Live {
+            node: found.id.strip_prefix("node/").map(str::to_owned),
+            id: found.id,
+            kind: found.kind.to_owned(),
+            attributes,
+            condition: found.condition,
+            handle: found.handle,
+            data_bearing: found.tags.get(tags::DATA).is_some_and(|value| value == "true"),
+            needs,
+        }
+    }
+}
+
+/// Order in which things are made: by kind, then by name with its numbers as numbers.
+fn rank(found: &Found) -> (usize, String, u64) {
+    let position = kind::ORDER.iter().position(|kind| *kind == found.kind).unwrap_or(kind::ORDER.len());
+    let (start, number) = found.id.rsplit_once('-').unwrap_or((&found.id, ""));
+    match number.parse() {
+        Ok(number) => (position, start.to_owned(), number),
+        Err(_) => (position, found.id.clone(), 0),
+    }
+}
+
+impl<C: Cloud> Provider for CloudProvider<C> {
+    fn name(&self) -> &'static str {
+        self.cloud.name()
+    }
+
+    fn desired(&self, topology: &Topology) -> Result<Vec<Resource>, ProviderError> {
+        let image = |machine_type: &str| self.pinned(machine_type);
+        let all = blueprint::resources(topology, &self.options, &image);
+        let mut all: Vec<Resource> = all
+            .into_iter()
+            .map(|mut resource| {
+                if resource.kind == kind::BASTION {
+                    resource.attributes.insert("machine_type".to_owned(), json!(self.cloud.small()));
+                }
+                resource
+            })
+            .filter_map(|resource| self.cloud.shape(resource))
+            .collect();
+        let known: BTreeSet<String> = all.iter().map(|resource| resource.id.clone()).collect();
+        for resource in &mut all {
+            resource.needs.retain(|need| known.contains(need));
+            let tags = tags::lasting(&self.options, resource);
+            resource.attributes.insert("tags".to_owned(), json!(tags));
+        }
+        Ok(all)
+    }
+
+    fn addresses_come_late(&self) -> bool {
+        true
+    }
+
+    fn mutability(&self, kind: &str, attribute: &str) -> Mutability {
+        self.cloud.mutability(kind, attribute).unwrap_or_else(|| super::mutability(kind, attribute))
+    }
+
+    /// A disk can grow, and never shrink.
+    fn mends(&self, kind: &str, field: &FieldChange) -> Mutability {
+        let shrinks =
+            matches!(field.name.as_str(), "disk_gb" | "data_gb") && field.wanted.as_u64() < field.found.as_u64();
+        if shrinks { Mutability::Replace } else { self.mutability(kind, &field.name) }
+    }
+
+    fn preflight<'a>(&'a self, topology: &'a Topology) -> BoxFuture<'a, Vec<Finding>> {
+        Box::pin(async move {
+            let desired = self.desired(topology).unwrap_or_default();
+            self.cloud.look(topology, &desired).await
+        })
+    }
+
+    fn observe<'a>(&'a self) -> BoxFuture<'a, Result<Vec<Live>, ProviderError>> {
+        Box::pin(async {
+            let mut looked = self.looked.lock().await;
+            let mut found = self.cloud.list().await?;
+            self.note(&found).await?;
+            *looked = true;
+            self.recover(&found)?;
+            found.sort_by_cached_key(rank);
+            let all: BTreeSet<(String, &'static str)> =
+                found.iter().map(|found| (found.id.clone(), found.kind)).collect();
+            Ok(found.into_iter().map(|found| self.live(found, &all)).collect())
+        })
+    }
+
+    fn create<'a>(&'a self, resource: &'a Resource, log: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.create_now(resource, log))
+    }
+
+    fn start<'a>(&'a self, resource: &'a Resource, _log: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async {
+            self.ready().await?;
+            let handle = self.book.need(&format!("start {}", resource.id), &resource.id)?;
+            self.run_again(&resource.id, &handle).await
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        resource: &'a Resource,
+        fields: &'a [FieldChange],
+        log: &'a StepLog,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.update_now(resource, fields, log))
+    }
+
+    fn delete<'a>(&'a self, live: &'a Live, log: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.delete_now(live, log))
+    }
+
+    fn hosts<'a>(&'a self, topology: &'a Topology) -> BoxFuture<'a, Result<Vec<Host>, ProviderError>> {
+        Box::pin(self.hosts_now(topology))
+    }
+
+    fn rehost<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<Option<Host>, ProviderError>> {
+        Box::pin(self.rehost_now(node))
+    }
+
+    fn strangers<'a>(&'a self, missing: &'a [Resource]) -> BoxFuture<'a, Result<Vec<Stranger>, ProviderError>> {
+        self.cloud.strangers(missing)
+    }
+
+    fn adopt<'a>(&'a self, resource: &'a Resource, handle: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async move {
+            let tags = self.tags(resource)?;
+            self.cloud.tag(&resource.kind, handle, &tags).await
+        })
+    }
+
+    fn announce(&self, run: &str, creations: &[Resource]) {
+        *self.run.lock().expect("nothing panics while it holds the run") = Some(run.to_owned());
+        let machines: Vec<Resource> =
+            creations.iter().filter(|resource| resource.kind == kind::INSTANCE).cloned().collect();
+        self.launches.announce(&machines);
+    }
+
+    fn identify<'a>(&'a self, node: &'a str, log: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.identify_now(node, log))
+    }
+}
