@@ -35,7 +35,10 @@ fn a_size_changes_by_deallocate_and_start_one_voter_at_a_time() {
     let after = place.machines();
     for index in 1..=3 {
         let name = format!("demo-postgres-{index}");
-        assert_eq!(after[&name]["properties"]["vmId"], before[&name]["properties"]["vmId"], "it was changed, not replaced");
+        assert_eq!(
+            after[&name]["properties"]["vmId"], before[&name]["properties"]["vmId"],
+            "it was changed, not replaced"
+        );
         assert_eq!(after[&name]["properties"]["hardwareProfile"]["vmSize"], "Standard_D4s_v3");
         assert_eq!(after[&name]["power"], "running");
     }

@@ -77,7 +77,8 @@ fn a_zone_that_is_full_when_the_machine_is_placed_gives_way_too() {
 
 #[test]
 fn a_size_that_cannot_be_had_gives_way_to_one_that_the_file_allows() {
-    let place = Place::new(&SMALL.replace("cloud:\n", "cloud:\n  equivalents: { Standard_D2s_v3: [Standard_D2s_v5] }\n"));
+    let place =
+        Place::new(&SMALL.replace("cloud:\n", "cloud:\n  equivalents: { Standard_D2s_v3: [Standard_D2s_v5] }\n"));
     place.fake.set(json!({ "restricted": { "Standard_D2s_v3": "all" } }));
     place.apply(&[]).ok();
     let machine = &place.machines()["demo-postgres-1"];

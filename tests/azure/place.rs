@@ -191,8 +191,18 @@ impl Place {
 /// Without what differs from one time to the next.
 fn plain(value: Value) -> Value {
     const PASSING: [&str; 12] = [
-        "etag", "vmId", "privateIPAddress", "ipAddress", "principalId", "clientId", "keyData", "publicKey", "refarch-run",
-        "refarch-expires", "refarch-launch", "loadBalancerBackendAddresses",
+        "etag",
+        "vmId",
+        "privateIPAddress",
+        "ipAddress",
+        "principalId",
+        "clientId",
+        "keyData",
+        "publicKey",
+        "refarch-run",
+        "refarch-expires",
+        "refarch-launch",
+        "loadBalancerBackendAddresses",
     ];
     match value {
         Value::Object(map) => {

@@ -54,7 +54,10 @@ fn a_wrong_tenant_and_a_wrong_subscription() {
 fn a_provider_that_is_not_registered() {
     let place = Place::new(SMALL);
     place.fake.set(json!({ "unregistered": ["Microsoft.Network"] }));
-    refused(&place, &["not registered: Microsoft.Network", "az provider register --namespace Microsoft.Network --wait"]);
+    refused(
+        &place,
+        &["not registered: Microsoft.Network", "az provider register --namespace Microsoft.Network --wait"],
+    );
     assert!(place.changes().is_empty());
 }
 

@@ -92,7 +92,11 @@ fn nothing_is_open_to_all_inside(place: &Place) {
         let rules = interface["properties"]["networkSecurityGroup"]["id"].as_str().unwrap_or_default();
         let rules = &groups[rules.rsplit('/').next().unwrap()]["properties"]["securityRules"];
         let last = rules.as_array().unwrap().iter().max_by_key(|rule| rule["properties"]["priority"].as_u64()).unwrap();
-        assert_eq!((&last["properties"]["access"], &last["properties"]["sourceAddressPrefix"]), (&json!("Deny"), &json!("*")), "{name}");
+        assert_eq!(
+            (&last["properties"]["access"], &last["properties"]["sourceAddressPrefix"]),
+            (&json!("Deny"), &json!("*")),
+            "{name}"
+        );
         for rule in rules.as_array().unwrap() {
             let from = rule["properties"]["sourceAddressPrefix"].as_str().unwrap_or_default();
             assert!(!from.starts_with("10.") && from != "VirtualNetwork", "{name} lets the whole network in: {rule}");

@@ -25,6 +25,9 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if provider != ProviderKind::Aws && context.is_written("aws") {
         found.push(context.key_warning("aws", format!("`aws` changes nothing with provider `{provider}`")));
     }
+    if provider != ProviderKind::Azure && context.is_written("azure") {
+        found.push(context.key_warning("azure", format!("`azure` changes nothing with provider `{provider}`")));
+    }
     if context.environment.ssh.via == Some(Via::Ssm) && provider != ProviderKind::Aws {
         let fault = context.error("ssh.via", format!("provider `{provider}` has no Systems Manager"));
         found.push(fault.hint("`bastion` or `public`"));
@@ -44,7 +47,7 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 fn ignored(context: &Context<'_>, provider: ProviderKind, found: &mut Vec<Diagnostic>) {
-    let keys = ["cloud", "aws", "ttl", "ssh.via", "ssh.host_keys"];
+    let keys = ["cloud", "aws", "azure", "ttl", "ssh.via", "ssh.host_keys"];
     for key in keys.into_iter().filter(|key| context.is_written(key)) {
         found.push(context.key_warning(key, format!("`{key}` changes nothing with provider `{provider}`")));
     }

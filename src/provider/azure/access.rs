@@ -41,9 +41,9 @@ impl Azure {
     pub(super) async fn remove_group(&self, doing: &str, id: &str) -> Result<(), ProviderError> {
         let inside = self.client.resources_in(id).await.map_err(|error| failed(doing, &error))?;
         if !inside.is_empty() {
-            let names: Vec<String> =
-                inside.iter().take(5).map(|one| format!("{} {}", one.kind, one.name)).collect();
-            let message = format!("{} things that are not the environment's are in it: {}", inside.len(), names.join(", "));
+            let names: Vec<String> = inside.iter().take(5).map(|one| format!("{} {}", one.kind, one.name)).collect();
+            let message =
+                format!("{} things that are not the environment's are in it: {}", inside.len(), names.join(", "));
             return Err(permanent(doing, message, Some("move or remove them, then run this again")));
         }
         self.client.delete(id, resources::VERSION).await.map_err(|error| failed(doing, &error))
@@ -153,11 +153,8 @@ impl Azure {
         doing: &str,
     ) -> Result<Vec<(String, resources::RoleAssignment)>, ProviderError> {
         let path = format!("{}/providers/Microsoft.Authorization/roleAssignments", self.store_id());
-        let all: Vec<Value> = self
-            .client
-            .list(&path, resources::ASSIGNMENTS, &[])
-            .await
-            .map_err(|error| failed(doing, &error))?;
+        let all: Vec<Value> =
+            self.client.list(&path, resources::ASSIGNMENTS, &[]).await.map_err(|error| failed(doing, &error))?;
         let read = |value: Value| {
             let id = value.get("id")?.as_str()?.to_owned();
             Some((id, serde_json::from_value(value).ok()?))

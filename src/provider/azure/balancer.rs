@@ -48,12 +48,8 @@ impl Azure {
             idle_timeout_in_minutes: 15,
             enable_tcp_reset: true,
         };
-        let probe = |port: &u16| Probe {
-            protocol: "Tcp".to_owned(),
-            port: *port,
-            interval_in_seconds: 5,
-            request_path: None,
-        };
+        let probe =
+            |port: &u16| Probe { protocol: "Tcp".to_owned(), port: *port, interval_in_seconds: 5, request_path: None };
         let properties = Balancer {
             fronts: vec![Part::new(FRONT, Front { public: Some(Reference::to(address)), ..Front::default() })],
             backend_address_pools: vec![Part::new(POOL, Pool { load_balancer_backend_addresses: members })],
@@ -70,7 +66,11 @@ impl Azure {
             self.client.get(&id, network::VERSION).await.map_err(|error| failed(doing, &error))?;
         let address = there.and_then(|there| there.properties.ip_configurations.into_iter().next()?.properties.private);
         let Some(address) = address else {
-            return Err(permanent(doing, format!("{machine} has no address"), Some("`apply` again makes its interface")));
+            return Err(permanent(
+                doing,
+                format!("{machine} has no address"),
+                Some("`apply` again makes its interface"),
+            ));
         };
         let member = PoolMember { ip_address: address, virtual_network: Reference::to(network.to_owned()) };
         Ok(Part::new(machine.to_owned(), member))
@@ -87,7 +87,8 @@ impl Azure {
         let mut ports: Vec<u16> =
             balancer.load_balancing_rules.iter().map(|rule| rule.properties.frontend_port).collect();
         ports.sort_unstable();
-        let members = balancer.backend_address_pools.iter().flat_map(|pool| &pool.properties.load_balancer_backend_addresses);
+        let members =
+            balancer.backend_address_pools.iter().flat_map(|pool| &pool.properties.load_balancer_backend_addresses);
         let mut targets: Vec<String> = members.map(|member| format!("node/{}", member.name)).collect();
         targets.sort();
         let attributes = json!({ "ports": ports, "targets": targets, "public": true });

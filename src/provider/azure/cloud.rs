@@ -140,7 +140,11 @@ impl Azure {
             };
             if let Some(missing) = names.iter().find(|name| !all.contains(name)) {
                 let message = format!("{id} has no subnet `{missing}`: it has {}", all.join(", "));
-                return Err(permanent(doing, message, Some("check `cloud.network.public_subnets` and `private_subnets`")));
+                return Err(permanent(
+                    doing,
+                    message,
+                    Some("check `cloud.network.public_subnets` and `private_subnets`"),
+                ));
             }
             let Some(first) = names.first() else {
                 return Err(permanent(doing, format!("{id} has no subnet"), None));
@@ -370,4 +374,3 @@ impl Cloud for Azure {
         Box::pin(self.environments_now())
     }
 }
-

@@ -68,7 +68,11 @@ impl Azure {
         let there: Option<Tracked<SecurityGroup>> =
             self.client.get(id, network::VERSION).await.map_err(|error| failed(doing, &error))?;
         let Some(mut group) = there else {
-            return Err(permanent(doing, format!("{} is not there", last(id)), Some("plan again: it was removed since")));
+            return Err(permanent(
+                doing,
+                format!("{} is not there", last(id)),
+                Some("plan again: it was removed since"),
+            ));
         };
         group.properties.security_rules = closed(rules);
         let etag = group.etag.clone();
@@ -87,7 +91,11 @@ impl Azure {
         let numbered = rules.iter().zip(FIRST..);
         numbered
             .map(|(rule, priority)| {
-                let ports = if rule.first == rule.last { rule.first.to_string() } else { format!("{}-{}", rule.first, rule.last) };
+                let ports = if rule.first == rule.last {
+                    rule.first.to_string()
+                } else {
+                    format!("{}-{}", rule.first, rule.last)
+                };
                 let (group, range) = match &rule.from {
                     Source::Firewall(name) => {
                         (Some(vec![Reference::to(self.id_of(arm::NAMES, &format!("firewall/{name}")))]), None)
@@ -122,10 +130,8 @@ impl Azure {
             Some(format!("{}/{} from {from}", rule.protocol.to_lowercase(), rule.destination_port_range))
         };
         let own = rules.iter().filter(|rule| rule.properties.priority < PROBES && rule.properties.access == "Allow");
-        let mut texts: Vec<(Option<Rule>, String)> = own
-            .filter_map(|rule| text(&rule.properties))
-            .map(|text| (Rule::parse(&text), text))
-            .collect();
+        let mut texts: Vec<(Option<Rule>, String)> =
+            own.filter_map(|rule| text(&rule.properties)).map(|text| (Rule::parse(&text), text)).collect();
         texts.sort();
         texts.into_iter().map(|(_, text)| text).collect()
     }
@@ -149,8 +155,11 @@ impl Azure {
 
 /// Name of a rule: letters, digits, `_`, `-`, `.`.
 fn rule_name(rule: &Rule) -> String {
-    let text: String =
-        rule.to_string().chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' }).collect();
+    let text: String = rule
+        .to_string()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' })
+        .collect();
     text.chars().take(80).collect()
 }
 

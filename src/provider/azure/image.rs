@@ -39,11 +39,8 @@ impl Azure {
             return Err(permanent(doing, message, Some("name one with `cloud.image.id`")));
         };
         let region = self.location()?;
-        let versions = self
-            .client
-            .image_versions(&region, publisher, offer, sku)
-            .await
-            .map_err(|error| failed(doing, &error))?;
+        let versions =
+            self.client.image_versions(&region, publisher, offer, sku).await.map_err(|error| failed(doing, &error))?;
         let Some(version) = versions.last() else {
             let message = format!("{publisher}:{offer}:{sku} has no version in {region}");
             return Err(permanent(doing, message, Some("name one with `cloud.image.id`")));
@@ -61,7 +58,13 @@ pub(super) fn reference(text: &str) -> Option<compute::Image> {
     let parts: Vec<&str> = text.split(':').collect();
     let [publisher, offer, sku, version] = parts.as_slice() else { return None };
     let own = |part: &&str| Some((*part).to_owned());
-    Some(compute::Image { publisher: own(publisher), offer: own(offer), sku: own(sku), version: own(version), id: None })
+    Some(compute::Image {
+        publisher: own(publisher),
+        offer: own(offer),
+        sku: own(sku),
+        version: own(version),
+        id: None,
+    })
 }
 
 /// What [`reference`] reads, from a machine.
@@ -101,7 +104,9 @@ mod tests {
 
     #[test]
     fn images_are_read_back() {
-        for text_of in ["Debian:debian-12:12-gen2:0.20261101.1", "/subscriptions/s/resourceGroups/g/providers/x/images/i"] {
+        for text_of in
+            ["Debian:debian-12:12-gen2:0.20261101.1", "/subscriptions/s/resourceGroups/g/providers/x/images/i"]
+        {
             assert_eq!(text(&reference(text_of).unwrap()).as_deref(), Some(text_of));
         }
         assert_eq!(reference("debian-12"), None);

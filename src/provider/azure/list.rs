@@ -50,11 +50,8 @@ impl Azure {
     }
 
     pub(super) async fn list_all(&self) -> Result<Vec<Found>, ProviderError> {
-        let group: Option<Value> = self
-            .client
-            .get(&self.group_id(), resources::VERSION)
-            .await
-            .map_err(|error| failed(DOING, &error))?;
+        let group: Option<Value> =
+            self.client.get(&self.group_id(), resources::VERSION).await.map_err(|error| failed(DOING, &error))?;
         let Some(group) = group else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         if self.azure.resource_group.is_none() && self.is_ours(&group) {
@@ -271,8 +268,10 @@ impl Azure {
         let Some(configuration) = read.properties.ip_configurations.first() else { return Ok(found) };
         let start = tags::name(&self.options.environment, "firewall/");
         let groups = configuration.properties.application_security_groups.iter();
-        let mut firewalls: Vec<String> =
-            groups.map(|group| last(&group.id)).map(|name| name.strip_prefix(&start).unwrap_or(name).to_owned()).collect();
+        let mut firewalls: Vec<String> = groups
+            .map(|group| last(&group.id))
+            .map(|name| name.strip_prefix(&start).unwrap_or(name).to_owned())
+            .collect();
         firewalls.sort_by_key(|name| (name != EVERYONE, name.clone()));
         found.attributes.insert("firewalls".to_owned(), json!(firewalls));
         let own = configuration.properties.public.as_ref().map(|address| last(&address.id).to_owned());
@@ -360,7 +359,8 @@ impl Azure {
         if self.is_ours(there) {
             return Ok(());
         }
-        let message = format!("{id} is there and does not carry the tag {}={}", tags::ENVIRONMENT, self.options.environment);
+        let message =
+            format!("{id} is there and does not carry the tag {}={}", tags::ENVIRONMENT, self.options.environment);
         Err(permanent(doing, message, Some("it is somebody else's: rename the environment, or `refarch adopt` it")))
     }
 

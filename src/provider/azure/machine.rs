@@ -95,7 +95,9 @@ impl Azure {
         let doing = format!("make {}", making.resource.id);
         let id = self.id(arm::DISK, &format!("{}-data", self.machine_name(&making.resource.id)));
         self.own_or_free(&doing, &id, compute::DISKS).await?;
-        let number = |name: &str| making.resource.attributes.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+        let number = |name: &str| {
+            making.resource.attributes.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())
+        };
         let kind = making.resource.attributes.get("type").and_then(Value::as_str).unwrap_or("Premium_LRS");
         let zone = number("zone").unwrap_or(1).max(1) as usize;
         let body = compute::Disk {
@@ -115,10 +117,7 @@ impl Azure {
             },
             ..compute::Disk::default()
         };
-        self.client
-            .put(&id, compute::DISKS, &body, Condition::Always)
-            .await
-            .map_err(|error| failed(&doing, &error))?;
+        self.client.put(&id, compute::DISKS, &body, Condition::Always).await.map_err(|error| failed(&doing, &error))?;
         Ok(id)
     }
 
@@ -195,7 +194,8 @@ impl Azure {
             permanent(doing, format!("`{}` is no image", launch.image), Some("publisher:offer:sku:version, or an id"))
         })?;
         let marketplace = image.id.is_none();
-        let key = compute::SshKey { path: format!("/home/{user}/.ssh/authorized_keys"), key_data: self.public_key(doing)? };
+        let key =
+            compute::SshKey { path: format!("/home/{user}/.ssh/authorized_keys"), key_data: self.public_key(doing)? };
         let first_start = (!launch.first_start.is_empty())
             .then(|| base64::engine::general_purpose::STANDARD.encode(launch.first_start));
         let data = attribute("data_disk").is_some().then(|| compute::DataDisk {
@@ -330,7 +330,9 @@ impl Azure {
                 ("identity", Value::Bool(has)) => {
                     let identity = self.id_of(arm::IDENTITY, "identity");
                     let body = match has {
-                        true => json!({ "identity": { "type": "UserAssigned", "userAssignedIdentities": { identity: {} } } }),
+                        true => {
+                            json!({ "identity": { "type": "UserAssigned", "userAssignedIdentities": { identity: {} } } })
+                        }
                         false => json!({ "identity": { "type": "None" } }),
                     };
                     self.client.patch(handle, compute::VERSION, &body).await.map_err(told)?;

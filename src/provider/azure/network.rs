@@ -54,7 +54,8 @@ impl Azure {
         let mut last = String::new();
         for subnet in subnets {
             last = making.book.need(&doing, subnet)?;
-            self.write_subnet(&doing, &last, |subnet| subnet.nat_gateway = Some(Reference::to(gateway.clone()))).await?;
+            self.write_subnet(&doing, &last, |subnet| subnet.nat_gateway = Some(Reference::to(gateway.clone())))
+                .await?;
         }
         Ok(last)
     }
@@ -124,10 +125,7 @@ impl Azure {
             properties,
         };
         self.own_or_free(doing, id, network::VERSION).await?;
-        self.client
-            .put(id, network::VERSION, &body, Condition::Always)
-            .await
-            .map_err(|error| failed(doing, &error))?;
+        self.client.put(id, network::VERSION, &body, Condition::Always).await.map_err(|error| failed(doing, &error))?;
         Ok(id.to_owned())
     }
 }

@@ -26,8 +26,13 @@ use crate::{
 };
 
 /// What the environment is made with.
-const NAMESPACES: [&str; 5] =
-    ["Microsoft.Authorization", "Microsoft.Compute", "Microsoft.ManagedIdentity", "Microsoft.Network", "Microsoft.Storage"];
+const NAMESPACES: [&str; 5] = [
+    "Microsoft.Authorization",
+    "Microsoft.Compute",
+    "Microsoft.ManagedIdentity",
+    "Microsoft.Network",
+    "Microsoft.Storage",
+];
 /// Quota of all CPUs of a region, and of its public addresses.
 const ALL_CPUS: &str = "cores";
 
@@ -114,7 +119,12 @@ impl Azure {
         let commands: Vec<String> =
             missing.iter().map(|name| format!("az provider register --namespace {name} --wait")).collect();
         let what = format!("not registered: {}", missing.join(", "));
-        found.push(finding("resource providers", Verdict::Fail, &what, Some(&format!("once: {}", commands.join("; ")))));
+        found.push(finding(
+            "resource providers",
+            Verdict::Fail,
+            &what,
+            Some(&format!("once: {}", commands.join("; "))),
+        ));
     }
 
     /// Sizes of the region, asked once.
@@ -202,7 +212,8 @@ impl Azure {
         machines.for_each(|machine| add(machine.attributes.get("machine_type")));
         let mut has: BTreeMap<String, f64> = BTreeMap::new();
         for machine in own {
-            if let Some((family, count)) = machine.attributes.get("machine_type").and_then(Value::as_str).and_then(cpus) {
+            if let Some((family, count)) = machine.attributes.get("machine_type").and_then(Value::as_str).and_then(cpus)
+            {
                 *has.entry(family).or_default() += count;
                 *has.entry(ALL_CPUS.to_owned()).or_default() += count;
             }
@@ -230,7 +241,8 @@ impl Azure {
             let over = ranges.filter_map(|text| text.parse::<ipnet::Ipv4Net>().ok());
             for overlaps in over.filter(|other| other.contains(&range.network()) || range.contains(&other.network())) {
                 let what = format!("{range} lies over {overlaps} of {}", other.id);
-                let hint = "two such networks can never be peered: choose another `cloud.network.cidr` if they may have to be";
+                let hint =
+                    "two such networks can never be peered: choose another `cloud.network.cidr` if they may have to be";
                 found.push(finding("network", Verdict::Warn, &what, Some(hint)));
             }
         }

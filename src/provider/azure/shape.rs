@@ -140,7 +140,8 @@ impl Azure {
 
     /// Whether the file asks for something that Azure's provider does not have.
     pub(super) fn refusal(&self) -> Option<&'static str> {
-        (self.options.access == Access::Tunnel).then_some("Azure Bastion tunnels are not there yet: use `ssh.via: bastion`")
+        (self.options.access == Access::Tunnel)
+            .then_some("Azure Bastion tunnels are not there yet: use `ssh.via: bastion`")
     }
 }
 

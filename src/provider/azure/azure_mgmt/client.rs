@@ -212,7 +212,10 @@ impl Client {
         let mut url = Url::parse(address)
             .map_err(|error| AzureError::new("NoAddress", format!("Azure gave `{address}`: {error}")))?;
         if url.scheme() == "http" && (!self.place.owns(&url) || url.set_scheme("https").is_err()) {
-            return Err(AzureError::new("NoTls", format!("Azure sends us to {} without TLS", url.origin().ascii_serialization())));
+            return Err(AzureError::new(
+                "NoTls",
+                format!("Azure sends us to {} without TLS", url.origin().ascii_serialization()),
+            ));
         }
         let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
         let mut request = Request::new(url, Method::Get);
@@ -261,8 +264,9 @@ impl Client {
 
     /// An address that Azure gave, if it is the resource manager's own.
     pub(super) fn own(&self, text: &str) -> Result<Url, AzureError> {
-        let mut url = Url::parse(text)
-            .map_err(|error| AzureError::new("NoAddress", format!("Azure gave `{text}`, which is no address: {error}")))?;
+        let mut url = Url::parse(text).map_err(|error| {
+            AzureError::new("NoAddress", format!("Azure gave `{text}`, which is no address: {error}"))
+        })?;
         if !self.place.owns(&url) {
             return Err(AzureError::new("ForeignAddress", format!("Azure sends us to {text}; our token stays here")));
         }
@@ -307,7 +311,10 @@ fn no_answer(error: &azure_core::Error) -> AzureError {
 fn is_credential(error: &azure_core::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(inner) = cause {
-        if inner.downcast_ref::<azure_core::Error>().is_some_and(|error| *error.kind() == azure_core::error::ErrorKind::Credential) {
+        if inner
+            .downcast_ref::<azure_core::Error>()
+            .is_some_and(|error| *error.kind() == azure_core::error::ErrorKind::Credential)
+        {
             return true;
         }
         cause = inner.source();
@@ -324,7 +331,10 @@ fn encode<B: Serialize>(body: &B) -> Result<Vec<u8>, AzureError> {
 fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(
-            map.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key, without_nulls(value))).collect(),
+            map.into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(key, value)| (key, without_nulls(value)))
+                .collect(),
         ),
         Value::Array(list) => Value::Array(list.into_iter().map(without_nulls).collect()),
         other => other,

@@ -507,7 +507,8 @@ impl Client {
     /// # Errors
     /// When Azure refuses or does not answer.
     pub async fn cpu_usages(&self, region: &str) -> Result<Vec<Usage>, AzureError> {
-        self.list(&format!("{}/providers/Microsoft.Compute/locations/{region}/usages", self.scope()), VERSION, &[]).await
+        self.list(&format!("{}/providers/Microsoft.Compute/locations/{region}/usages", self.scope()), VERSION, &[])
+            .await
     }
 
     /// What a machine does; none where it is not there.

@@ -46,10 +46,8 @@ impl AzureError {
 
     /// From the `error` of an operation.
     pub(super) fn operation(told: Option<Told>, status: &str) -> Self {
-        let (code, message) = told.map_or_else(
-            || (format!("Operation{status}"), "Azure gives no reason".to_owned()),
-            Told::into_words,
-        );
+        let (code, message) =
+            told.map_or_else(|| (format!("Operation{status}"), "Azure gives no reason".to_owned()), Told::into_words);
         Self { status: 0, code, message, request_id: None }
     }
 
@@ -109,7 +107,11 @@ impl Told {
         let Self { code, mut message, details } = self;
         for detail in details {
             let (inner, words) = detail.into_words();
-            message = [message, format!("{inner}: {words}")].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+            message = [message, format!("{inner}: {words}")]
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .collect::<Vec<_>>()
+                .join("; ");
         }
         (code, message)
     }

@@ -108,7 +108,10 @@ impl Client {
     async fn resource(&self, id: &str, version: &str) -> Result<Value, AzureError> {
         match self.settled(id, version).await? {
             Some(value) => ended(value),
-            None => Err(AzureError { status: 404, ..AzureError::new("ResourceNotFound", format!("{id} was made and is gone")) }),
+            None => Err(AzureError {
+                status: 404,
+                ..AzureError::new("ResourceNotFound", format!("{id} was made and is gone"))
+            }),
         }
     }
 
@@ -161,9 +164,7 @@ fn going_on(value: &Value) -> bool {
 /// What has ended, if it ended well.
 fn ended(value: Value) -> Result<Value, AzureError> {
     match provisioning_state(&value) {
-        Some(state) if !state.eq_ignore_ascii_case("succeeded") => {
-            Err(AzureError::operation(None, state))
-        }
+        Some(state) if !state.eq_ignore_ascii_case("succeeded") => Err(AzureError::operation(None, state)),
         _ => Ok(value),
     }
 }

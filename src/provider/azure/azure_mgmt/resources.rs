@@ -242,10 +242,7 @@ impl Client {
     /// When Azure refuses or does not answer.
     pub async fn allow_blobs(&self, scope: &str, assignment: &str, principal: &str) -> Result<(), AzureError> {
         let id = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{assignment}");
-        let role = format!(
-            "{}/providers/Microsoft.Authorization/roleDefinitions/{BLOB_CONTRIBUTOR}",
-            self.scope()
-        );
+        let role = format!("{}/providers/Microsoft.Authorization/roleDefinitions/{BLOB_CONTRIBUTOR}", self.scope());
         let body = RoleAssignment {
             properties: RoleAssignmentProperties {
                 role_definition_id: role,

@@ -164,10 +164,7 @@ async fn a_machine_that_fails_after_it_was_accepted_is_an_error_with_azures_own_
 
     let id = client.id("rg", "Microsoft.Compute/virtualMachines", "vm-1");
     let view = client.instance_view(&id).await.unwrap().unwrap();
-    assert_eq!(
-        view.failure().as_deref(),
-        Some("OSProvisioningTimedOut: OS Provisioning did not finish in time.")
-    );
+    assert_eq!(view.failure().as_deref(), Some("OSProvisioningTimedOut: OS Provisioning did not finish in time."));
     put_machine(&client).await.unwrap();
 }
 
