@@ -6,7 +6,7 @@ REFARCH := $(CARGO_TARGET_DIR)/release/refarch
 DEMO := environments/local/3k.yaml
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help setup build demo demo-down test unit check fmt clippy figures azure-fake-check
+.PHONY: help setup emulators build demo demo-down test unit check fmt clippy figures azure-fake-check
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,11 +23,16 @@ demo: build ## A highly available environment of real servers on this machine
 demo-down: build ## Remove what `make demo` made
 	$(SUDO) $(REFARCH) destroy $(DEMO) --yes --destroy-data demo
 
-test: setup ## Every test, real servers in containers included
+# Tests run as root, for the containers; the emulators' virtual environment is theirs.
+emulators: setup
+	@$(SUDO) env PATH="$(PATH)" $(if $(REFARCH_CACHE),REFARCH_CACHE="$(REFARCH_CACHE)") scripts/emulators.sh >/dev/null
+
+# One run with every provider: a cloud's library is built once, whichever tests use it.
+test: setup emulators ## Every test, real servers in containers and emulated clouds included
 ifeq ($(NEXTEST),yes)
-	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo nextest run --locked --no-fail-fast
+	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo nextest run --locked --all-features --no-fail-fast
 else
-	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --no-fail-fast
+	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --all-features --no-fail-fast
 endif
 
 unit: ## The tests that need no containers
@@ -45,4 +50,4 @@ fmt:
 	cargo fmt --check
 
 clippy:
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --all-features -- -D warnings

@@ -14,7 +14,7 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 if ! command -v apt-get >/dev/null 2>&1; then
-    say "this is no Debian or Ubuntu; install a container engine, mmdebstrap, an OpenSSH client and server, git and a C compiler yourself" >&2
+    say "this is no Debian or Ubuntu; install a container engine, mmdebstrap, an OpenSSH client and server, git, Python with venv and a C compiler yourself" >&2
     exit 0
 fi
 
@@ -32,7 +32,7 @@ need cc gcc
 need cmake cmake
 need curl curl
 # The cloud emulators of the tests run in a virtual environment: scripts/emulators.sh.
-python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
+python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3 python3-venv"
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
 engine || missing="$missing docker.io"
 

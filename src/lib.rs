@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod configure;
+pub mod cost;
 pub mod diagnostic;
 pub mod draw;
 pub mod engine;

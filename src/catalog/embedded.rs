@@ -16,6 +16,12 @@ struct Roles;
 #[allow_missing = true]
 struct Reference;
 
+/// `environments/prices/`: price tables.
+#[derive(RustEmbed)]
+#[folder = "environments/prices/"]
+#[allow_missing = true]
+struct Prices;
+
 /// Names of the stacks that are built in, sorted.
 #[must_use]
 pub fn stacks() -> Vec<String> {
@@ -49,5 +55,12 @@ pub fn reference_sizes() -> Vec<String> {
 #[must_use]
 pub fn reference(size: &str) -> Option<String> {
     let file = Reference::get(&format!("{size}.yaml"))?;
+    String::from_utf8(file.data.into_owned()).ok()
+}
+
+/// Text of the built-in price table of a cloud: `aws`.
+#[must_use]
+pub fn prices(provider: &str) -> Option<String> {
+    let file = Prices::get(&format!("{provider}.json"))?;
     String::from_utf8(file.data.into_owned()).ok()
 }

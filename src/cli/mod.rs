@@ -3,6 +3,7 @@
 mod apply;
 mod check;
 mod completion;
+mod cost;
 mod destroy;
 mod exec;
 mod explain;
@@ -62,6 +63,8 @@ enum Command {
     /// Make the environment what its file says, and prove that it works
     #[command(alias = "up")]
     Apply(apply::Args),
+    /// Show what the environment costs by the hour and by the month
+    Cost(cost::Args),
     /// Show every node: role, address, health, who leads, versions
     Status(status::Args),
     /// Prove the whole paths: writes, jobs, pushes
@@ -129,6 +132,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Check(args) => check::run(args, &output).await,
         Command::Plan(args) => plan::run(args, &output).await,
         Command::Apply(args) => apply::run(args, &output).await,
+        Command::Cost(args) => cost::run(args, &output).await,
         Command::Status(args) => status::run(args, &output).await,
         Command::Verify(args) => verify::run(args, &output).await,
         Command::Ssh(args) => ssh::run(args).await,

@@ -56,7 +56,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let (stop, signal) = StopHandle::new();
     let watching = stop.listen()?;
     let lost = stop.finish_when(lock.lost(), "the lock was taken away");
-    let verify = resumed.plan.verb != Verb::Destroy;
+    let verify = resumed.plan.verb != Verb::Destroy && !resumed.plan.infrastructure_only;
     let work = Work {
         plan: &resumed.plan,
         run: resumed.run,

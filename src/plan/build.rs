@@ -113,6 +113,8 @@ pub fn apply(input: &Input<'_>) -> Plan {
         steps,
         notes: input.notes.to_vec(),
         unreachable,
+        infrastructure_only: false,
+        money: None,
     }
 }
 
@@ -218,7 +220,16 @@ pub fn destroy(environment: &str, changes: &[Change], notes: Vec<String>) -> Pla
     for step in steps.iter_mut().filter(|step| step.node.is_none()) {
         step.needs.extend(nodes.iter().cloned());
     }
-    Plan { environment: environment.to_owned(), verb: Verb::Destroy, to: None, steps, notes, unreachable: Vec::new() }
+    Plan {
+        environment: environment.to_owned(),
+        verb: Verb::Destroy,
+        to: None,
+        steps,
+        notes,
+        unreachable: Vec::new(),
+        infrastructure_only: false,
+        money: None,
+    }
 }
 
 /// What stands on something goes before it.

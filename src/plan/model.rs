@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{configure::Moment, provider::Change};
+use crate::{configure::Moment, cost::MoneyChange, provider::Change};
 
 /// Everything that one run will do, enumerated before it starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,12 @@ pub struct Plan {
     /// Nodes that exist and could not be looked at: the plan assumes that all of their work is to be done.
     #[serde(default)]
     pub unreachable: Vec<Unreachable>,
+    /// The plan ends with the machines: nothing on them is configured.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub infrastructure_only: bool,
+    /// What it does to the bill, where somebody sends one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub money: Option<MoneyChange>,
 }
 
 /// What a plan is for.
@@ -200,6 +206,19 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// The same plan, ended where the machines are there: what would be done on them is left out, and machines that
+    /// leave are not waited for by those that stay.
+    #[must_use]
+    pub fn without_configuration(mut self) -> Self {
+        self.steps.retain(|step| matches!(step.action, Action::Infrastructure(_)));
+        let kept: BTreeSet<StepId> = self.steps.iter().map(|step| step.id.clone()).collect();
+        for step in &mut self.steps {
+            step.needs.retain(|need| kept.contains(need));
+        }
+        self.infrastructure_only = true;
+        self
     }
 
     /// The step of this id.

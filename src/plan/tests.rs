@@ -29,7 +29,16 @@ fn create(id: &str) -> Step {
 }
 
 fn plan(steps: Vec<Step>) -> Plan {
-    Plan { environment: "demo".to_owned(), verb: Verb::Apply, to: None, steps, notes: vec![], unreachable: vec![] }
+    Plan {
+        environment: "demo".to_owned(),
+        verb: Verb::Apply,
+        to: None,
+        steps,
+        notes: vec![],
+        unreachable: vec![],
+        infrastructure_only: false,
+        money: None,
+    }
 }
 
 #[test]

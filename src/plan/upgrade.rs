@@ -142,6 +142,8 @@ pub fn upgrade(input: &UpgradeInput<'_>) -> Result<Plan, UpgradeError> {
         steps,
         notes: Vec::new(),
         unreachable: Vec::new(),
+        infrastructure_only: false,
+        money: None,
     })
 }
 

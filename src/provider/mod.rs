@@ -13,14 +13,19 @@ pub mod resource;
 #[cfg(feature = "static")]
 pub mod static_;
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use resource::{Change, Condition, FieldChange, Live, Mutability, Resource, ResourceId};
 
-use crate::{event::StepLog, topology::Topology};
+use crate::{
+    cost::{Charge, PriceTable},
+    event::StepLog,
+    topology::Topology,
+};
 
 /// How to reach a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +159,32 @@ pub trait Provider: Send + Sync {
     /// Finds out a node's host key before the first connection to it, where the provider can. Comes after its creation.
     fn identify<'a>(&'a self, _node: &'a str, _log: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async { Ok(()) })
+    }
+
+    /// What a resource of this kind and these attributes is billed for, whether it is wanted or there. Pure. Nothing
+    /// where nobody sends a bill.
+    fn charges(&self, _kind: &str, _attributes: &BTreeMap<String, Value>) -> Vec<Charge> {
+        Vec::new()
+    }
+
+    /// The region whose prices apply, as far as that is known without asking the cloud.
+    fn price_region(&self) -> Option<String> {
+        None
+    }
+
+    /// Asks for today's prices in that region.
+    ///
+    /// # Errors
+    /// When the cloud does not answer, or this provider has no price list.
+    fn ask_prices<'a>(&'a self) -> BoxFuture<'a, Result<PriceTable, ProviderError>> {
+        Box::pin(async {
+            Err(ProviderError {
+                doing: "ask for prices".to_owned(),
+                message: format!("provider `{}` has no price list that can be asked", self.name()),
+                hint: None,
+                class: ErrorClass::Permanent,
+            })
+        })
     }
 
     /// Looks at the place before anything is done.

@@ -2,6 +2,7 @@
 
 mod apply;
 pub mod cloud;
+mod cost;
 mod error;
 mod inventory;
 mod open;
@@ -14,6 +15,7 @@ mod vault;
 mod work;
 
 pub use apply::{Ran, RunRequest};
+pub use cost::Prices;
 pub use error::Error;
 pub use open::{Request, Session, load};
 pub use proof::NodeStatus;

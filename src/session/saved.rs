@@ -80,6 +80,12 @@ impl SavedPlan {
         }
     }
 
+    /// Whether the plan ends with the machines.
+    #[must_use]
+    pub fn is_infrastructure_only(&self) -> bool {
+        self.plan.infrastructure_only
+    }
+
     /// Holds the saved plan against one made now.
     ///
     /// # Errors

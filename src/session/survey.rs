@@ -66,6 +66,7 @@ impl Session {
             .await
         };
         let plan = self.plan(&difference, &stages, &nodes)?;
+        let plan = Plan { money: self.money(&live, &desired), ..plan };
         Ok(Survey { live, nodes, plan })
     }
 
@@ -98,6 +99,19 @@ impl Session {
         Err(Error::refused(crate::exit::FAILED, message, Some(&hint)))
     }
 
+    /// Looks at the provider alone, and plans what ends with the machines: no node is asked anything.
+    ///
+    /// # Errors
+    /// When the provider does not answer.
+    pub async fn survey_infrastructure(&self, replace: &[String]) -> Result<Plan, Error> {
+        let live = self.provider.observe().await?;
+        let desired = self.provider.desired(&self.topology)?;
+        let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), replace);
+        let plan = self.plan(&difference, &BTreeMap::new(), &BTreeMap::new())?.without_configuration();
+        plan.validate()?;
+        Ok(Plan { money: self.money(&live, &desired), ..plan })
+    }
+
     /// Node -> role and the question that its leader answers with success.
     pub(super) fn leaders(
         &self,
@@ -119,7 +133,8 @@ impl Session {
         let live = if self.provider.owns_machines() { Vec::new() } else { self.provider.observe().await? };
         let desired = self.provider.desired(&self.topology)?;
         let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), &[]);
-        self.plan(&difference, &self.preview()?, &BTreeMap::new())
+        let plan = self.plan(&difference, &self.preview()?, &BTreeMap::new())?;
+        Ok(Plan { money: self.money(&live, &desired), ..plan })
     }
 
     fn plan(
@@ -151,6 +166,7 @@ impl Session {
         let changes = provider::diff::removal(&desired, &live);
         let plan = plan::destroy(&self.topology.environment, &changes, Vec::new());
         plan.validate()?;
+        let plan = Plan { money: self.money(&live, &[]), ..plan };
         Ok((plan, live))
     }
 }

@@ -44,6 +44,9 @@ pub fn plan_text(plan: &Plan, style: PlanStyle) -> String {
     }
     notes(&mut out, plan);
     let _ = writeln!(out, "{}", summary(plan));
+    if let Some(money) = &plan.money {
+        out.push_str(&super::money_change(money));
+    }
     out
 }
 

@@ -141,8 +141,16 @@ pub fn step(id: &str, node: Option<&str>, needs: &[String]) -> Step {
 }
 
 pub fn plan(steps: Vec<Step>) -> Plan {
-    let plan =
-        Plan { environment: "demo".to_owned(), verb: Verb::Apply, to: None, steps, notes: vec![], unreachable: vec![] };
+    let plan = Plan {
+        environment: "demo".to_owned(),
+        verb: Verb::Apply,
+        to: None,
+        steps,
+        notes: vec![],
+        unreachable: vec![],
+        infrastructure_only: false,
+        money: None,
+    };
     plan.validate().unwrap();
     plan
 }

@@ -1,0 +1,98 @@
+//! The controller is killed (SIGKILL) at many points of `apply` and `destroy`, before and after AWS acted. The same
+//! command again ends in the same state; nothing is there twice, nothing is left.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::{SMALL, front::Place, world::shape};
+
+/// Points of each verb: spread evenly over its changing calls, by turns before and after the act.
+const POINTS: usize = 25;
+
+#[test]
+fn apply_killed_anywhere_and_repeated_ends_in_the_same_state() {
+    let place = Place::new(SMALL);
+    place.apply(&[]).ok();
+    let wanted = shape(&place.front.inventory());
+    let changing = changing_calls(&place);
+    assert!(changing >= POINTS, "{changing} changing calls are fewer than the points");
+
+    for point in points(changing) {
+        start_anew(&place);
+        hold(&place, &point);
+        let came = place.kill_while_held("apply", &["--infrastructure", "--yes"]);
+        assert!(came, "{point:?}: the call never came");
+        place.front.faults(json!([]));
+        if point.elsewhere {
+            place.elsewhere();
+        }
+        place.apply(&["--lock-wait", "60"]).ok();
+        let found = shape(&place.front.inventory());
+        assert_eq!(found, wanted, "{point:?}");
+        place.assert_settled();
+    }
+}
+
+#[test]
+fn destroy_killed_anywhere_and_repeated_leaves_nothing() {
+    let place = Place::new(SMALL);
+    place.apply(&[]).ok();
+    place.front.forget_calls();
+    place.destroy().ok();
+    let changing = changing_calls(&place);
+    assert!(changing >= POINTS, "{changing} changing calls are fewer than the points");
+
+    for point in points(changing) {
+        start_anew(&place);
+        place.apply(&[]).ok();
+        hold(&place, &point);
+        let came = place.kill_while_held("destroy", &["--yes", "--destroy-data", "demo"]);
+        assert!(came, "{point:?}: the call never came");
+        place.front.faults(json!([]));
+        if point.elsewhere {
+            place.elsewhere();
+        }
+        place.refarch("destroy", &["--yes", "--destroy-data", "demo", "--lock-wait", "60"]).ok();
+        let left = place.front.inventory();
+        assert_eq!(left, json!({}), "{point:?} left {left:#}");
+    }
+}
+
+#[derive(Debug)]
+struct Point {
+    /// Changing calls that pass first.
+    after: usize,
+    /// `before` or `after` the act.
+    when: &'static str,
+    /// What the killed run left on this machine is lost too.
+    elsewhere: bool,
+}
+
+fn points(changing: usize) -> Vec<Point> {
+    (0..POINTS)
+        .map(|index| Point {
+            after: index * (changing - 1) / (POINTS - 1),
+            when: if index % 2 == 0 { "after" } else { "before" },
+            elsewhere: index % 5 == 4,
+        })
+        .collect()
+}
+
+fn hold(place: &Place, point: &Point) {
+    place.front.faults(json!([{"mutating": true, "skip": point.after, "times": 1, "hold": point.when}]));
+}
+
+/// A fresh account and a fresh machine.
+fn start_anew(place: &Place) {
+    place.front.post("reset", json!({}));
+    place.elsewhere();
+}
+
+fn changing_calls(place: &Place) -> usize {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for call in place.front.calls().iter().filter(|call| call["mutates"] == true) {
+        *counts.entry(call["operation"].to_string()).or_default() += 1;
+    }
+    counts.values().sum()
+}
