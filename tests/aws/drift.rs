@@ -81,7 +81,9 @@ fn a_network_that_lost_its_way_out_gets_it_back() {
             let tables = inventory["route_tables"].as_array().unwrap();
             let private = tables
                 .iter()
-                .find(|table| table["Routes"].as_array().unwrap().iter().any(|route| route.get("NatGatewayId").is_some()))
+                .find(|table| {
+                    table["Routes"].as_array().unwrap().iter().any(|route| route.get("NatGatewayId").is_some())
+                })
                 .unwrap();
             let params = json!({"RouteTableId": private["RouteTableId"], "DestinationCidrBlock": "0.0.0.0/0"});
             place.front.somebody("ec2", "delete_route", params);

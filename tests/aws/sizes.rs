@@ -52,8 +52,11 @@ fn up_and_down(size: Architecture) {
     for group in reference::load(size).nodes.values() {
         *wanted.entry(group.machine_types["aws"].clone()).or_default() += group.count;
     }
-    let nodes: Vec<Value> =
-        place.instances().into_iter().filter(|one| tag(one, "Name").is_some_and(|name| !name.ends_with("bastion"))).collect();
+    let nodes: Vec<Value> = place
+        .instances()
+        .into_iter()
+        .filter(|one| tag(one, "Name").is_some_and(|name| !name.ends_with("bastion")))
+        .collect();
     let mut found: BTreeMap<String, u32> = BTreeMap::new();
     for one in &nodes {
         *found.entry(one["InstanceType"].as_str().unwrap().to_owned()).or_default() += 1;

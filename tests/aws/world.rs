@@ -38,11 +38,12 @@ fn text(thing: &Value, key: &str) -> Option<String> {
 }
 
 fn line(resource: &str, thing: &Value, names: &BTreeMap<String, String>) -> String {
-    let name = ["GroupName", "KeyName", "LoadBalancerName", "TargetGroupName", "Name", "RoleName", "InstanceProfileName"]
-        .iter()
-        .find_map(|key| text(thing, key))
-        .or_else(|| tag(thing, "Name"))
-        .unwrap_or_default();
+    let name =
+        ["GroupName", "KeyName", "LoadBalancerName", "TargetGroupName", "Name", "RoleName", "InstanceProfileName"]
+            .iter()
+            .find_map(|key| text(thing, key))
+            .or_else(|| tag(thing, "Name"))
+            .unwrap_or_default();
     let mut tags: Vec<String> = thing["Tags"]
         .as_array()
         .into_iter()

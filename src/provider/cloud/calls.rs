@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::{record::Image, tags::Tags};
 use crate::{
+    cost::Charge,
     event::StepLog,
     provider::{Condition, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger},
     topology::Topology,
@@ -141,6 +142,11 @@ pub trait Cloud: Send + Sync {
     /// How an attribute can be changed, where it differs from what [`super::mutability`] says. Pure.
     fn mutability(&self, _kind: &str, _attribute: &str) -> Option<Mutability> {
         None
+    }
+
+    /// What a resource is billed for, wanted or there. Pure.
+    fn charges(&self, _kind: &str, _attributes: &BTreeMap<String, serde_json::Value>) -> Vec<Charge> {
+        Vec::new()
     }
 
     /// Processor of a machine type: `x86_64`, `arm64`. Pure.

@@ -20,6 +20,7 @@ use super::{
     waits::{Pace, Waits},
 };
 use crate::{
+    cost::Charge,
     event::StepLog,
     provider::{FieldChange, Finding, Host, Live, Mutability, Provider, ProviderError, Resource, Stranger, keys::Keys},
     topology::Topology,
@@ -313,6 +314,14 @@ impl<C: Cloud> Provider for CloudProvider<C> {
         let shrinks =
             matches!(field.name.as_str(), "disk_gb" | "data_gb") && field.wanted.as_u64() < field.found.as_u64();
         if shrinks { Mutability::Replace } else { self.mutability(kind, &field.name) }
+    }
+
+    fn charges(&self, kind: &str, attributes: &BTreeMap<String, Value>) -> Vec<Charge> {
+        self.cloud.charges(kind, attributes)
+    }
+
+    fn price_region(&self) -> Option<String> {
+        self.cloud.region()
     }
 
     fn preflight<'a>(&'a self, topology: &'a Topology) -> BoxFuture<'a, Vec<Finding>> {
