@@ -2,14 +2,18 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use futures_util::{StreamExt, future::try_join_all, stream};
+use futures_util::{
+    StreamExt,
+    future::{BoxFuture, try_join_all},
+    stream,
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
     Azure,
     azure_mgmt::{
-        compute::{self, VirtualMachine},
+        compute,
         network::{self, Interface, NatGateway, Network, Part, PublicAddress, SecurityGroup, Subnet, Tracked},
         provisioning_state, resources, storage,
     },
@@ -72,7 +76,9 @@ impl Azure {
             (arm::STORE, storage::VERSION),
             (arm::INTERFACE, network::VERSION),
         ];
-        let lists = try_join_all(simple.iter().map(|(kind, version)| self.tagged(kind, version))).await?;
+        let asked = simple.iter().map(|(kind, version)| Box::pin(self.tagged(kind, version)) as BoxFuture<'_, _>);
+        let asked: Vec<BoxFuture<'_, Result<Vec<Listed>, ProviderError>>> = asked.collect();
+        let lists = try_join_all(asked).await?;
         let lists: BTreeMap<&str, Vec<Listed>> = simple.iter().map(|(kind, _)| *kind).zip(lists).collect();
         for network in &lists[arm::NETWORK] {
             found.extend(self.network(network)?);
@@ -302,7 +308,8 @@ impl Azure {
             let outside = configuration.properties.public.and_then(|own| public.get(&own.id.to_lowercase()).copied());
             inside.insert(read.id.to_lowercase(), (private, outside));
         }
-        let looks = listed.iter().map(|value| self.machine(value, &inside));
+        let looks = listed.iter().map(|value| Box::pin(self.machine(value, &inside)) as BoxFuture<'_, _>);
+        let looks: Vec<BoxFuture<'_, Result<Option<Found>, ProviderError>>> = looks.collect();
         let all: Vec<Result<Option<Found>, ProviderError>> = stream::iter(looks).buffered(AT_A_TIME).collect().await;
         all.into_iter().filter_map(Result::transpose).collect()
     }

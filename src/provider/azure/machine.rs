@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::BoxFuture, stream};
 use serde_json::{Value, json};
 
 use super::{
@@ -122,14 +122,13 @@ impl Azure {
     }
 
     pub(super) async fn launch_all(&self, launch: &Launch<'_>) -> Result<Vec<String>, LaunchError> {
-        let made: Vec<(&Resource, Result<String, LaunchError>)> = stream::iter(launch.machines)
-            .map(|machine| async move { (machine, self.launch_one(launch, machine).await) })
-            .buffered(AT_A_TIME)
-            .collect()
-            .await;
+        let begun =
+            launch.machines.iter().map(|machine| Box::pin(self.launch_one(launch, machine)) as BoxFuture<'_, _>);
+        let begun: Vec<BoxFuture<'_, Result<String, LaunchError>>> = begun.collect();
+        let made: Vec<Result<String, LaunchError>> = stream::iter(begun).buffered(AT_A_TIME).collect().await;
         let mut handles = Vec::new();
         let mut worst = None;
-        for (machine, result) in made {
+        for (machine, result) in launch.machines.iter().zip(made) {
             match result {
                 Ok(handle) => {
                     // Noted here too: a launch that failed for some is repeated for those alone.

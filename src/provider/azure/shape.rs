@@ -55,7 +55,7 @@ impl Azure {
         }
         for resource in all {
             match resource.kind.as_str() {
-                kind::INSTANCE | kind::BASTION => self.machine(resource, &mut made),
+                kind::INSTANCE | kind::BASTION => self.with_parts(resource, &mut made),
                 kind::BUCKET => made.push(needing(resource, &["store"])),
                 _ => made.push(resource),
             }
@@ -69,7 +69,8 @@ impl Azure {
         made
     }
 
-    fn machine(&self, mut machine: Resource, made: &mut Vec<Resource>) {
+    /// A machine, after its interface and its disk.
+    fn with_parts(&self, mut machine: Resource, made: &mut Vec<Resource>) {
         let name = machine.id.strip_prefix("node/").unwrap_or(&machine.id).to_owned();
         let mut attributes = BTreeMap::new();
         for attribute in OF_INTERFACE {

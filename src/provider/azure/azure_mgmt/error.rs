@@ -30,7 +30,7 @@ pub struct AzureError {
 
 impl AzureError {
     /// An error of this client's making.
-    pub(super) fn new(code: &str, message: impl Into<String>) -> Self {
+    pub(in crate::provider::azure) fn new(code: &str, message: impl Into<String>) -> Self {
         Self { status: 0, code: code.to_owned(), message: message.into(), request_id: None }
     }
 
