@@ -90,6 +90,15 @@ fn only_providers_know_a_cloud_or_an_engine() {
         if !file.starts_with("src/provider/") {
             assert!(!text.contains("bollard::"), "{file} names the container engine's library");
         }
+        if !file.starts_with("src/provider/aws/") {
+            for library in ["aws_sdk_", "aws_config::", "aws_types::", "aws_smithy_"] {
+                assert!(!text.contains(library), "{file} names {library}, which only src/provider/aws may");
+            }
+        }
+        // What all clouds share knows none of them.
+        if file.starts_with("src/provider/cloud/") {
+            assert!(!text.contains("provider::aws") && !text.contains("super::aws"), "{file} names one cloud");
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Args {
     /// End without proving the whole paths
     #[arg(long)]
     no_verify: bool,
-    /// End when machines, networks and the like are there: configure nothing on them, prove nothing
+    /// Make machines and what they stand on, and configure nothing on them
     #[arg(long)]
     infrastructure: bool,
 }
@@ -70,18 +70,16 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let lock = session.lock(&command, Some(&id), args.run.lock_wait.map(Duration::from_secs), say_waiting).await?;
     preflight(&session, output).await?;
     let reach = session.reach().await?;
+    let (events, viewing) = output.start();
+    events.send(Event::Note { text: format!("looking at {}", view::count(session.topology().nodes.len(), "node")) });
     let infrastructure = saved.as_ref().map_or(args.infrastructure, SavedPlan::is_infrastructure_only);
-    let plan = if infrastructure {
-        session.survey_infrastructure(&args.replace).await?
-    } else {
-        let (events, viewing) = output.start();
-        let looking = format!("looking at {}", view::count(session.topology().nodes.len(), "node"));
-        events.send(Event::Note { text: looking });
-        let survey = session.survey(&reach, &args.replace, &events).await;
-        drop(events);
-        viewing.finish().await;
-        survey?.plan
+    let survey = match infrastructure {
+        true => session.survey_infrastructure(&args.replace).await,
+        false => session.survey(&reach, &args.replace, &events).await,
     };
+    drop(events);
+    viewing.finish().await;
+    let plan = survey?.plan;
     if let Some(saved) = &saved {
         saved.still_holds(&plan)?;
     }

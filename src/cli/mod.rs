@@ -1,5 +1,6 @@
 //! The command line: arguments, one library call per verb, the choice of a view.
 
+mod adopt;
 mod apply;
 mod check;
 mod completion;
@@ -13,6 +14,7 @@ mod init;
 mod lock;
 mod output;
 mod plan;
+mod reap;
 mod render;
 mod resume;
 mod runs;
@@ -81,6 +83,10 @@ enum Command {
     Render(render::Args),
     /// Bring the product to another version while it serves
     Upgrade(upgrade::Args),
+    /// Make what exists already the environment's own
+    Adopt(adopt::Args),
+    /// Destroy environments of a cloud that are over their time
+    Reap(reap::Args),
     /// List what was done, by whom, when
     Runs(runs::Args),
     /// Finish a run that was stopped
@@ -141,6 +147,8 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Graph(args) => graph::run(args),
         Command::Render(args) => render::run(args, &output),
         Command::Upgrade(args) => upgrade::run(args, &output).await,
+        Command::Adopt(args) => adopt::run(args, &output).await,
+        Command::Reap(args) => reap::run(args, &output).await,
         Command::Runs(args) => runs::run(args, &output),
         Command::Resume(args) => resume::run(args, &output).await,
         Command::Lock(args) => lock::run(args, &output),

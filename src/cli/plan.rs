@@ -30,20 +30,19 @@ pub struct Args {
     /// Plan as if nothing were there yet, without asking the provider or a node
     #[arg(long, conflicts_with_all = ["out", "replace"])]
     offline: bool,
-    /// Plan machines, networks and the like only, and nothing on the machines
-    #[arg(long, conflicts_with = "offline")]
+    /// Machines and what they stand on alone; no node is looked at
+    #[arg(long)]
     infrastructure: bool,
 }
 
 /// Shows what an apply would do; changes nothing.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let session = Session::open(&args.target.request()?)?;
-    let plan = if args.offline {
-        session.plan_from_nothing().await?
-    } else if args.infrastructure {
-        session.survey_infrastructure(&args.replace).await?
-    } else {
-        look(&session, &args, output).await?
+    let plan = match (args.offline, args.infrastructure) {
+        (true, false) => session.plan_from_nothing().await?,
+        (true, true) => session.plan_from_nothing().await?.infrastructure_only(),
+        (false, true) => session.survey_infrastructure(&args.replace).await?.plan,
+        (false, false) => look(&session, &args, output).await?,
     };
     if output.json() {
         output.document(&plan)?;

@@ -327,10 +327,15 @@ fn infrastructure(change: &Change, planned: &BTreeSet<&str>) -> Step {
             Vec::new(),
         ),
     };
+    // Of several that are alike, which one; a node's name stands beside it anyway.
+    let which = match (node, resource_id(change).split_once('/')) {
+        (None, Some((_, which))) => format!(" {which}"),
+        _ => String::new(),
+    };
     Step {
         id,
         node: node.clone(),
-        title: format!("{verb} {kind}"),
+        title: format!("{verb} {kind}{which}"),
         reason,
         needs,
         risk,

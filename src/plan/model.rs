@@ -208,14 +208,30 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// The same plan, ended where the machines are there: what would be done on them is left out, and machines that
-    /// leave are not waited for by those that stay.
+    /// The same plan with nothing but the provider's part: machines, and what they stand on. What waited for a step
+    /// that falls out waits for what that one waited for.
     #[must_use]
-    pub fn without_configuration(mut self) -> Self {
-        self.steps.retain(|step| matches!(step.action, Action::Infrastructure(_)));
-        let kept: BTreeSet<StepId> = self.steps.iter().map(|step| step.id.clone()).collect();
+    pub fn infrastructure_only(mut self) -> Self {
+        let out: BTreeMap<StepId, Vec<StepId>> = self
+            .steps
+            .iter()
+            .filter(|step| !matches!(step.action, Action::Infrastructure(_)))
+            .map(|step| (step.id.clone(), step.needs.clone()))
+            .collect();
+        self.steps.retain(|step| !out.contains_key(&step.id));
         for step in &mut self.steps {
-            step.needs.retain(|need| kept.contains(need));
+            let (mut kept, mut seen) = (Vec::new(), BTreeSet::new());
+            let mut open: Vec<StepId> = step.needs.iter().rev().cloned().collect();
+            while let Some(need) = open.pop() {
+                if !seen.insert(need.clone()) {
+                    continue;
+                }
+                match out.get(&need) {
+                    Some(before) => open.extend(before.iter().rev().cloned()),
+                    None => kept.push(need),
+                }
+            }
+            step.needs = kept;
         }
         self.infrastructure_only = true;
         self

@@ -110,6 +110,19 @@ pub struct Stranger {
     pub handle: String,
 }
 
+/// An environment that a place has, whoever made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expiring {
+    /// Name.
+    pub environment: String,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// When it may be destroyed; none: never.
+    pub expires: Option<jiff::Timestamp>,
+    /// How many things carry its tag.
+    pub resources: usize,
+}
+
 /// A place where machines live.
 ///
 /// Every mutation is idempotent by the resource's deterministic name: creating what is there already is success.
@@ -136,31 +149,6 @@ pub trait Provider: Send + Sync {
     /// How an attribute of a kind of resource can be changed. Pure.
     fn mutability(&self, kind: &str, attribute: &str) -> Mutability;
 
-    /// How one difference can be mended: as [`Provider::mutability`] says, where the values do not matter. Pure.
-    fn mends(&self, kind: &str, field: &FieldChange) -> Mutability {
-        self.mutability(kind, &field.name)
-    }
-
-    /// What others have under the names of resources that are about to be made.
-    fn strangers<'a>(&'a self, _missing: &'a [Resource]) -> BoxFuture<'a, Result<Vec<Stranger>, ProviderError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    /// Makes something that exists the environment's own.
-    fn adopt<'a>(&'a self, resource: &'a Resource, _handle: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
-        let doing = format!("adopt {}", resource.id);
-        let message = format!("provider `{}` adopts nothing", self.name());
-        Box::pin(async { Err(ProviderError { doing, message, hint: None, class: ErrorClass::Permanent }) })
-    }
-
-    /// Says what a run is about to make, so that a provider can make together what it can make together.
-    fn announce(&self, _run: &str, _creations: &[Resource]) {}
-
-    /// Finds out a node's host key before the first connection to it, where the provider can. Comes after its creation.
-    fn identify<'a>(&'a self, _node: &'a str, _log: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(async { Ok(()) })
-    }
-
     /// What a resource of this kind and these attributes is billed for, whether it is wanted or there. Pure. Nothing
     /// where nobody sends a bill.
     fn charges(&self, _kind: &str, _attributes: &BTreeMap<String, Value>) -> Vec<Charge> {
@@ -185,6 +173,36 @@ pub trait Provider: Send + Sync {
                 class: ErrorClass::Permanent,
             })
         })
+    }
+
+    /// How one difference can be mended: as [`Provider::mutability`] says, where the values do not matter. Pure.
+    fn mends(&self, kind: &str, field: &FieldChange) -> Mutability {
+        self.mutability(kind, &field.name)
+    }
+
+    /// What others have under the names of resources that are about to be made.
+    fn strangers<'a>(&'a self, _missing: &'a [Resource]) -> BoxFuture<'a, Result<Vec<Stranger>, ProviderError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Makes something that exists the environment's own.
+    fn adopt<'a>(&'a self, resource: &'a Resource, _handle: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
+        let doing = format!("adopt {}", resource.id);
+        let message = format!("provider `{}` adopts nothing", self.name());
+        Box::pin(async { Err(ProviderError { doing, message, hint: None, class: ErrorClass::Permanent }) })
+    }
+
+    /// Every environment of refarch's that the place has.
+    fn environments<'a>(&'a self) -> BoxFuture<'a, Result<Vec<Expiring>, ProviderError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Says what a run is about to make, so that a provider can make together what it can make together.
+    fn announce(&self, _run: &str, _creations: &[Resource]) {}
+
+    /// Finds out a node's host key before the first connection to it, where the provider can. Comes after its creation.
+    fn identify<'a>(&'a self, _node: &'a str, _log: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async { Ok(()) })
     }
 
     /// Looks at the place before anything is done.

@@ -70,6 +70,22 @@ impl Session {
         Ok(Survey { live, nodes, plan })
     }
 
+    /// Looks at the provider alone, and plans its part alone: machines, and what they stand on.
+    ///
+    /// # Errors
+    /// When the provider does not answer.
+    pub async fn survey_infrastructure(&self, replace: &[String]) -> Result<Survey, Error> {
+        let live = self.provider.observe().await?;
+        let desired = self.provider.desired(&self.topology)?;
+        let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), replace);
+        self.refuse_strangers(&difference).await?;
+        let nodes = BTreeMap::new();
+        let plan = self.plan(&difference, &BTreeMap::new(), &nodes)?.infrastructure_only();
+        plan.validate()?;
+        let plan = Plan { money: self.money(&live, &desired), ..plan };
+        Ok(Survey { live, nodes, plan })
+    }
+
     /// Nothing is made under a name that somebody else's things have.
     async fn refuse_strangers(&self, difference: &Difference) -> Result<(), Error> {
         let missing: Vec<Resource> = difference
@@ -97,19 +113,6 @@ impl Session {
         );
         let message = format!("not refarch's, and under its names: {}", named.join(", "));
         Err(Error::refused(crate::exit::FAILED, message, Some(&hint)))
-    }
-
-    /// Looks at the provider alone, and plans what ends with the machines: no node is asked anything.
-    ///
-    /// # Errors
-    /// When the provider does not answer.
-    pub async fn survey_infrastructure(&self, replace: &[String]) -> Result<Plan, Error> {
-        let live = self.provider.observe().await?;
-        let desired = self.provider.desired(&self.topology)?;
-        let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), replace);
-        let plan = self.plan(&difference, &BTreeMap::new(), &BTreeMap::new())?.without_configuration();
-        plan.validate()?;
-        Ok(Plan { money: self.money(&live, &desired), ..plan })
     }
 
     /// Node -> role and the question that its leader answers with success.

@@ -52,7 +52,7 @@ pub async fn create(clients: &Clients, options: &CloudOptions, making: &Making<'
         .r#type(LoadBalancerTypeEnum::Network)
         .scheme(LoadBalancerSchemeEnum::InternetFacing)
         .set_subnets(Some(subnets))
-        .set_tags(Some(tag::elb(making.tags)?));
+        .set_tags(Some(tag::elb(making.tags)));
     let arn = match create.send().await {
         Ok(made) => made.load_balancers().first().and_then(|one| one.load_balancer_arn()).map(str::to_owned),
         Err(error) if code(&error).starts_with("DuplicateLoadBalancerName") => match find(clients, &short).await? {
@@ -90,7 +90,7 @@ pub async fn set(
             .vpc_id(&vpc)
             .target_type(TargetTypeEnum::Instance)
             .health_check_protocol(ProtocolEnum::Tcp)
-            .set_tags(Some(tag::elb(making.tags)?));
+            .set_tags(Some(tag::elb(making.tags)));
         let group = match create.send().await {
             Ok(made) => made.target_groups().first().and_then(|one| one.target_group_arn()).map(str::to_owned),
             Err(error) if code(&error).starts_with("DuplicateTargetGroupName") => {
@@ -115,7 +115,6 @@ pub async fn set(
             leave.map_err(|error| failed(&doing, "elasticloadbalancing:DeregisterTargets", &error))?;
         }
         let forward = Action::builder().r#type(ActionTypeEnum::Forward).target_group_arn(&group).build();
-        let forward = forward.map_err(|error| tag::unfit(&error))?;
         let listen = elb.create_listener().load_balancer_arn(arn).protocol(ProtocolEnum::Tcp).port(port);
         match listen.default_actions(forward).send().await {
             Err(error) if !code(&error).starts_with("DuplicateListener") => {

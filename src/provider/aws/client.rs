@@ -21,6 +21,8 @@ pub struct Clients {
     pub iam: aws_sdk_iam::Client,
     /// Buckets.
     pub s3: aws_sdk_s3::Client,
+    /// Prices, of every region.
+    pub pricing: aws_sdk_pricing::Client,
     /// Quotas.
     pub quotas: aws_sdk_servicequotas::Client,
     /// Who am I.
@@ -71,12 +73,14 @@ async fn connect(aws: &AwsOptions, region: Option<&str>) -> Result<Clients, Prov
     // An endpoint of one's own (an emulator, a gateway) rarely has a name for each bucket.
     let own = config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL").is_some();
     let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(own).build();
+    let pricing = aws_sdk_pricing::config::Builder::from(&config).region(Region::new(super::prices::REGION)).build();
     Ok(Clients {
         ec2: aws_sdk_ec2::Client::new(&config),
         ec2_once: aws_sdk_ec2::Client::from_conf(once),
         elb: aws_sdk_elasticloadbalancingv2::Client::new(&config),
         iam: aws_sdk_iam::Client::new(&config),
         s3: aws_sdk_s3::Client::from_conf(s3),
+        pricing: aws_sdk_pricing::Client::from_conf(pricing),
         quotas: aws_sdk_servicequotas::Client::new(&config),
         sts: aws_sdk_sts::Client::new(&config),
         region,

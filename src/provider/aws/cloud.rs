@@ -11,14 +11,15 @@ use super::{
     error::failed,
     firewall, identity, key, list, look, machine, network,
     place::Places,
-    tag,
+    prices, tag,
 };
 use crate::{
+    cost::PriceTable,
     event::StepLog,
     provider::{
-        FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
+        Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
         cloud::{
-            Answer, Cloud, CloudOptions, Expiring, Found, Launch, LaunchError, MachineState, Making,
+            Answer, Cloud, CloudOptions, Found, Launch, LaunchError, MachineState, Making,
             blueprint::kind,
             options::NetworkOptions,
             permanent,
@@ -83,6 +84,7 @@ impl Aws {
         match making.resource.kind.as_str() {
             kind::RULES => firewall::set_rules(clients, &making).await.map(drop),
             kind::ROUTES => network::set_routes(clients, &doing, &making, handle).await,
+            kind::KEY => key::replace(clients, &self.options, &making).await.map(drop),
             kind::BUCKET => bucket::set(clients, &self.aws, handle, &doing).await,
             kind::IDENTITY => identity::create(clients, &self.options, &self.aws, &making).await.map(drop),
             kind::BALANCER => balancer::set(clients, &self.options, &making, handle).await,
@@ -96,7 +98,7 @@ impl Aws {
         match kind {
             kind::INSTANCE | kind::BASTION => machine::remove(clients, &self.waits, handle, id).await,
             kind::RULES => firewall::clear(clients, handle).await,
-            kind::KEY => key::remove(clients, handle).await,
+            kind::KEY => key::remove(clients, &self.options).await,
             kind::BUCKET => bucket::remove(clients, handle, log).await,
             kind::IDENTITY => identity::remove(clients, handle).await,
             kind::BALANCER => balancer::remove(clients, handle).await,
@@ -176,7 +178,9 @@ impl Cloud for Aws {
     }
 
     fn region(&self) -> Option<String> {
-        self.connection.region().or_else(|| self.options.region.clone())
+        let variable = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
+        let named = self.connection.region().or_else(|| self.options.region.clone());
+        named.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"))
     }
 
     fn shape(&self, mut resource: Resource) -> Option<Resource> {
@@ -302,6 +306,13 @@ impl Cloud for Aws {
 
     fn host_key<'a>(&'a self, handle: &'a str) -> Answer<'a, Option<String>> {
         Box::pin(async move { machine::host_key(self.clients().await?, handle).await })
+    }
+
+    fn ask_prices<'a>(&'a self) -> Answer<'a, PriceTable> {
+        Box::pin(async {
+            let clients = self.clients().await?;
+            prices::ask(&clients.pricing, &clients.region).await
+        })
     }
 
     fn environments<'a>(&'a self) -> Answer<'a, Vec<Expiring>> {

@@ -81,8 +81,14 @@ fn unanswered(doing: &str, call: &str, context: &str, construction: bool) -> Pro
     }
 }
 
+/// What went wrong, without the SDK's view of its own insides behind it.
 fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
+    let inside = ["DispatchFailure(", "TimeoutError(", "ResponseError(", "ServiceError(", "ConstructionFailure("];
+    let end = inside.iter().filter_map(|name| line.find(&format!(" ({name}"))).min().unwrap_or(line.len());
+    let line = &line[..end];
+    let line = line.strip_prefix("dispatch failure: ").unwrap_or(line);
+    let line = line.strip_prefix("io error: client error (Connect): ").unwrap_or(line);
     line.chars().take(300).collect()
 }
 

@@ -43,11 +43,18 @@ pub async fn create(clients: &Clients, options: &CloudOptions, making: &Making<'
 }
 
 /// Takes it back.
-pub async fn remove(clients: &Clients, handle: &str) -> Result<(), ProviderError> {
-    match clients.ec2.delete_key_pair().key_pair_id(handle).send().await {
+pub async fn remove(clients: &Clients, options: &CloudOptions) -> Result<(), ProviderError> {
+    let name = tags::name(&options.environment, "key");
+    match clients.ec2.delete_key_pair().key_name(name).send().await {
         Err(error) if !is_gone(&error) => Err(failed("remove the SSH key", "ec2:DeleteKeyPair", &error)),
         _ => Ok(()),
     }
+}
+
+/// Hands another key over in its place, for machines to come: those that are there keep the one that they have.
+pub async fn replace(clients: &Clients, options: &CloudOptions, making: &Making<'_>) -> Result<String, ProviderError> {
+    remove(clients, options).await?;
+    create(clients, options, making).await
 }
 
 async fn by_name(clients: &Clients, name: &str, doing: &str) -> Result<Option<(String, tags::Tags)>, ProviderError> {

@@ -21,13 +21,7 @@ type Names = BTreeMap<String, String>;
 
 macro_rules! pages {
     ($doing:expr, $permission:literal, $call:expr) => {
-        $call
-            .into_paginator()
-            .items()
-            .send()
-            .try_collect::<Vec<_>>()
-            .await
-            .map_err(|error| failed($doing, $permission, &error))
+        $call.into_paginator().items().send().try_collect().await.map_err(|error| failed($doing, $permission, &error))
     };
 }
 
@@ -51,7 +45,7 @@ pub async fn list(
     let groups =
         async { pages!(doing, "ec2:DescribeSecurityGroups", ec2.describe_security_groups().set_filters(own())) };
     let keys = async {
-        let there = ec2.describe_key_pairs().set_filters(own()).send().await;
+        let there = ec2.describe_key_pairs().set_filters(own()).include_public_key(true).send().await;
         there.map_err(|error| failed(doing, "ec2:DescribeKeyPairs", &error))
     };
     let addresses = async {
@@ -88,7 +82,10 @@ pub async fn list(
         found.extend(simple(kind::FIREWALL, group.group_id(), group.tags(), Vec::new()));
     }
     for key in keys.key_pairs() {
-        found.extend(simple(kind::KEY, key.key_pair_id(), key.tags(), Vec::new()));
+        // Without its comment.
+        let words: Vec<&str> = key.public_key().unwrap_or_default().split_whitespace().take(2).collect();
+        let public = if words.len() == 2 { vec![("public", json!(words.join(" ")))] } else { Vec::new() };
+        found.extend(simple(kind::KEY, key.key_pair_id(), key.tags(), public));
     }
     let names: Names = known
         .iter()
@@ -194,7 +191,7 @@ pub async fn instances(
 ) -> Result<Vec<(Instance, usize)>, ProviderError> {
     let doing = "list the machines";
     let reservations =
-        clients.ec2.describe_instances().set_filters(filters).into_paginator().items().send().try_collect::<Vec<_>>();
+        clients.ec2.describe_instances().set_filters(filters).into_paginator().items().send().try_collect();
     let reservations = reservations.await.map_err(|error| failed(doing, "ec2:DescribeInstances", &error))?;
     let instances = reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default());
     let there = instances.filter(|instance| {
@@ -242,8 +239,11 @@ fn machine(
     }
     if !names.is_empty() {
         set("address", json!(associated.get(handle.as_str())));
-        let known = instance.security_groups().iter().filter_map(|group| group.group_id());
+        let known = instance.security_groups().iter();
+        let known = known.chain(instance.network_interfaces().iter().flat_map(|interface| interface.groups()));
+        let known: std::collections::BTreeSet<&str> = known.filter_map(|group| group.group_id()).collect();
         let mut groups: Vec<String> = known
+            .into_iter()
             .map(|id| {
                 names.get(id).map_or_else(|| id.to_owned(), |name| name.trim_start_matches("firewall/").to_owned())
             })

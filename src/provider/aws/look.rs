@@ -312,11 +312,8 @@ async fn quotas(
         |instance: &aws_sdk_ec2::types::Instance| tag::is_own(&tag::read(instance.tags()), &aws.options.environment);
     let mut names: BTreeSet<&str> = desired.iter().filter_map(|resource| text(resource, "machine_type")).collect();
     names.extend(live.iter().filter_map(|(instance, _)| Some(instance.instance_type()?.as_str())));
-    let mut cpus = match vcpus(clients, &names).await {
-        Ok(cpus) => cpus,
-        // A type that does not exist is a finding of its own; the file's own figures are good enough here.
-        Err(_) => BTreeMap::new(),
-    };
+    // A type that does not exist is a finding of its own; the file's own figures are good enough here.
+    let mut cpus = vcpus(clients, &names).await.unwrap_or_default();
     for node in &topology.nodes {
         if let Some(machine_type) = &node.machine.machine_type {
             cpus.entry(machine_type.clone()).or_insert(f64::from(node.machine.vcpu));
@@ -346,7 +343,7 @@ async fn quotas(
     };
     let (addresses, vpcs) = tokio::join!(
         clients.ec2.describe_addresses().send(),
-        clients.ec2.describe_vpcs().into_paginator().items().send().try_collect::<Vec<_>>(),
+        clients.ec2.describe_vpcs().into_paginator().items().send().try_collect(),
     );
     let foreign = |tags: &[aws_sdk_ec2::types::Tag]| {
         tag::read(tags).get(tags::ENVIRONMENT).is_none_or(|value| *value != aws.options.environment)

@@ -13,6 +13,7 @@ mod look;
 mod machine;
 mod network;
 mod place;
+mod prices;
 mod tag;
 
 pub use cloud::Aws;

@@ -203,7 +203,8 @@ pub async fn routes(clients: &Clients, making: &Making<'_>) -> Result<String, Pr
     let id = match route_table(clients, &doing, making).await? {
         Some(table) => table.route_table_id().unwrap_or_default().to_owned(),
         None => {
-            let token = launch::token(environment(making), &clients.region, &making.resource.id, &[vpc.clone()], 0);
+            let token =
+                launch::token(environment(making), &clients.region, &making.resource.id, std::slice::from_ref(&vpc), 0);
             let create = clients.ec2.create_route_table().vpc_id(vpc).client_token(token);
             let made = create.tag_specifications(tag::spec(R::RouteTable, making.tags)).send().await;
             let made = made.map_err(|error| failed(&doing, "ec2:CreateRouteTable", &error))?;

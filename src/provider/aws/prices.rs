@@ -255,7 +255,9 @@ mod tests {
             terms: Terms::default(),
             publication_date: String::new(),
         };
-        assert!(of("LoadBalancerUsage").is("LoadBalancerUsage") && of("EUC1-LoadBalancerUsage").is("LoadBalancerUsage"));
+        assert!(
+            of("LoadBalancerUsage").is("LoadBalancerUsage") && of("EUC1-LoadBalancerUsage").is("LoadBalancerUsage")
+        );
         assert!(!of("EUC1-TS-LoadBalancerUsage").is("LoadBalancerUsage"));
     }
 }

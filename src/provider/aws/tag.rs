@@ -67,7 +67,7 @@ pub async fn write(clients: &Clients, kind: &str, handle: &str, tags: &Tags) -> 
             put.map(drop).map_err(|error| failed(&doing, "s3:PutBucketTagging", &error))
         }
         kind::BALANCER => {
-            let list = elb(tags)?;
+            let list = elb(tags);
             let add = clients.elb.add_tags().resource_arns(handle).set_tags(Some(list)).send().await;
             add.map(drop).map_err(|error| failed(&doing, "elasticloadbalancing:AddTags", &error))
         }
@@ -114,11 +114,11 @@ pub fn s3(tags: &Tags) -> Result<aws_sdk_s3::types::Tagging, ProviderError> {
 }
 
 /// Tags of a balancer.
-pub fn elb(tags: &Tags) -> Result<Vec<aws_sdk_elasticloadbalancingv2::types::Tag>, ProviderError> {
+pub fn elb(tags: &Tags) -> Vec<aws_sdk_elasticloadbalancingv2::types::Tag> {
     let tag = |(key, value): (&String, &String)| {
         aws_sdk_elasticloadbalancingv2::types::Tag::builder().key(key).value(value).build()
     };
-    tags.iter().map(tag).collect::<Result<_, _>>().map_err(|error| unfit(&error))
+    tags.iter().map(tag).collect()
 }
 
 /// Something that the SDK does not take.

@@ -3,23 +3,20 @@
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, future::BoxFuture, stream};
-use serde_json::Value;
 
 use super::{
     Azure,
     azure_mgmt::{Condition, compute, network, storage},
-    charges,
     error::failed,
     image,
     names::{arm, last},
 };
 use crate::{
-    cost::Charge,
     event::StepLog,
     provider::{
-        FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
+        Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
         cloud::{
-            Answer, Cloud, Expiring, Found, Launch, LaunchError, MachineState, Making,
+            Answer, Cloud, Found, Launch, LaunchError, MachineState, Making,
             blueprint::{self, kind},
             options::NetworkOptions,
             permanent,
@@ -254,10 +251,6 @@ impl Cloud for Azure {
 
     fn mutability(&self, kind: &str, attribute: &str) -> Option<Mutability> {
         self.mends(kind, attribute)
-    }
-
-    fn charges(&self, kind: &str, attributes: &BTreeMap<String, Value>) -> Vec<Charge> {
-        charges::of(kind, attributes)
     }
 
     fn architecture(&self, machine_type: &str) -> &'static str {

@@ -3,7 +3,6 @@
 mod access;
 pub mod azure_mgmt;
 mod balancer;
-mod charges;
 mod cloud;
 mod error;
 mod firewall;

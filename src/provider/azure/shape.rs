@@ -10,6 +10,8 @@ use crate::provider::{
     cloud::{blueprint::kind, options::Access},
 };
 
+/// GB of the images of the marketplace.
+const IMAGE_GB: u64 = 30;
 /// Attributes that a machine's interface has instead of the machine.
 const OF_INTERFACE: [&str; 4] = ["subnet", "firewalls", "address", "public_ip"];
 /// Attributes that a machine's data disk has instead of the machine, and their names there.
@@ -71,6 +73,10 @@ impl Azure {
 
     /// A machine, after its interface and its disk.
     fn with_parts(&self, mut machine: Resource, made: &mut Vec<Resource>) {
+        // A system disk cannot be smaller than the image that it is made from.
+        if machine.attributes.get("disk_gb").and_then(Value::as_u64).is_some_and(|size| size < IMAGE_GB) {
+            machine.attributes.insert("disk_gb".to_owned(), json!(IMAGE_GB));
+        }
         let name = machine.id.strip_prefix("node/").unwrap_or(&machine.id).to_owned();
         let mut attributes = BTreeMap::new();
         for attribute in OF_INTERFACE {

@@ -6,9 +6,9 @@ use futures_util::future::BoxFuture;
 
 use super::{record::Image, tags::Tags};
 use crate::{
-    cost::Charge,
+    cost::PriceTable,
     event::StepLog,
-    provider::{Condition, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger},
+    provider::{Condition, Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger},
     topology::Topology,
 };
 
@@ -103,19 +103,6 @@ pub enum LaunchError {
     Other(ProviderError),
 }
 
-/// An environment of this account and region that has an end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expiring {
-    /// Name.
-    pub environment: String,
-    /// Who answers for it.
-    pub owner: Option<String>,
-    /// When it may be destroyed; none: never.
-    pub expires: Option<jiff::Timestamp>,
-    /// How many things carry its tag.
-    pub resources: usize,
-}
-
 /// Answer of a call.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, ProviderError>>;
 
@@ -142,11 +129,6 @@ pub trait Cloud: Send + Sync {
     /// How an attribute can be changed, where it differs from what [`super::mutability`] says. Pure.
     fn mutability(&self, _kind: &str, _attribute: &str) -> Option<Mutability> {
         None
-    }
-
-    /// What a resource is billed for, wanted or there. Pure.
-    fn charges(&self, _kind: &str, _attributes: &BTreeMap<String, serde_json::Value>) -> Vec<Charge> {
-        Vec::new()
     }
 
     /// Processor of a machine type: `x86_64`, `arm64`. Pure.
@@ -218,6 +200,12 @@ pub trait Cloud: Send + Sync {
 
     /// A machine's public host key, where its console shows it by now.
     fn host_key<'a>(&'a self, handle: &'a str) -> Answer<'a, Option<String>>;
+
+    /// Today's prices in the region.
+    fn ask_prices<'a>(&'a self) -> Answer<'a, PriceTable> {
+        let message = format!("refarch does not know how to ask {} for prices", self.name());
+        Box::pin(async { Err(super::permanent("ask for prices", message, None)) })
+    }
 
     /// Every environment of refarch's in the account and region.
     fn environments<'a>(&'a self) -> Answer<'a, Vec<Expiring>>;

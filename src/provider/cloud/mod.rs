@@ -4,6 +4,7 @@
 
 pub mod blueprint;
 mod calls;
+pub mod charges;
 mod first_start;
 pub mod launch;
 mod machines;
@@ -15,7 +16,7 @@ pub mod record;
 pub mod tags;
 pub mod waits;
 
-pub use calls::{Answer, Book, Cloud, Expiring, Found, Launch, LaunchError, MACHINE, Machine, MachineState, Making};
+pub use calls::{Answer, Book, Cloud, Found, Launch, LaunchError, MACHINE, Machine, MachineState, Making};
 pub use machines::which;
 pub use options::CloudOptions;
 pub use provider::CloudProvider;
@@ -27,9 +28,10 @@ use blueprint::kind;
 #[must_use]
 pub fn mutability(kind: &str, attribute: &str) -> Mutability {
     match (kind, attribute) {
-        (_, "tags") | (kind::RULES, "rules") | (kind::BUCKET | kind::IDENTITY | kind::BALANCER | kind::ROUTES, _) => {
-            Mutability::InPlace
-        }
+        (_, "tags")
+        | (kind::RULES, "rules")
+        | (kind::KEY, "public")
+        | (kind::BUCKET | kind::IDENTITY | kind::BALANCER | kind::ROUTES, _) => Mutability::InPlace,
         (kind::INSTANCE | kind::BASTION, "machine_type") => Mutability::WithRestart,
         (kind::INSTANCE | kind::BASTION, attribute) => match attribute {
             "disk_gb" | "disk_type" | "disk_iops" | "disk_throughput" | "data_gb" | "data_type" | "data_iops"

@@ -20,9 +20,11 @@ use super::{
     waits::{Pace, Waits},
 };
 use crate::{
-    cost::Charge,
+    cost::{Charge, PriceTable},
     event::StepLog,
-    provider::{FieldChange, Finding, Host, Live, Mutability, Provider, ProviderError, Resource, Stranger, keys::Keys},
+    provider::{
+        Expiring, FieldChange, Finding, Host, Live, Mutability, Provider, ProviderError, Resource, Stranger, keys::Keys,
+    },
     topology::Topology,
 };
 
@@ -121,7 +123,8 @@ impl<C: Cloud> CloudProvider<C> {
     async fn ready(&self) -> Result<(), ProviderError> {
         let mut looked = self.looked.lock().await;
         if !*looked {
-            let found = self.cloud.list().await?;
+            let mut found = self.cloud.list().await?;
+            found.sort_by_cached_key(rank);
             self.note(&found).await?;
             *looked = true;
         }
@@ -130,7 +133,9 @@ impl<C: Cloud> CloudProvider<C> {
 
     async fn note(&self, found: &[Found]) -> Result<(), ProviderError> {
         let mut all = self.cloud.places().await?;
-        all.extend(found.iter().map(|found| (found.id.clone(), found.handle.clone())));
+        for found in found {
+            all.entry(found.id.clone()).or_insert_with(|| found.handle.clone());
+        }
         self.book.replace(all);
         Ok(())
     }
@@ -161,15 +166,20 @@ impl<C: Cloud> CloudProvider<C> {
         match resource.kind.as_str() {
             kind::INSTANCE | kind::BASTION => self.create_machine(resource, log).await,
             _ => {
-                if resource.kind == kind::KEY && self.options.identity.is_none() {
-                    self.keys.ensure_client(&format!("refarch {}", self.options.environment)).await?;
-                }
+                self.ensure_key(resource).await?;
                 let tags = self.tags(resource)?;
                 let making = Making { resource, tags: &tags, book: &self.book };
                 let handle = self.cloud.make(making, log).await?;
                 self.book.note(&resource.id, &handle);
                 Ok(())
             }
+        }
+    }
+
+    async fn ensure_key(&self, resource: &Resource) -> Result<(), ProviderError> {
+        match resource.kind == kind::KEY && self.options.identity.is_none() {
+            true => self.keys.ensure_client(&format!("refarch {}", self.options.environment)).await,
+            false => Ok(()),
         }
     }
 
@@ -194,6 +204,9 @@ impl<C: Cloud> CloudProvider<C> {
         }
         if fields.is_empty() {
             return Ok(());
+        }
+        if resource.kind == kind::KEY {
+            self.ensure_key(resource).await?;
         }
         let tags = self.tags(resource)?;
         let making = Making { resource, tags: &tags, book: &self.book };
@@ -238,7 +251,10 @@ impl<C: Cloud> CloudProvider<C> {
                 || self.options.tags.contains_key(key)
         };
         let seen: BTreeMap<&String, &String> = found.tags.iter().filter(|(key, _)| own(key)).collect();
-        attributes.insert("tags".to_owned(), json!(seen));
+        // Rules are a part of their group and have none.
+        if found.kind != kind::RULES {
+            attributes.insert("tags".to_owned(), json!(seen));
+        }
         if let Some(wanted) = found.tags.get(tags::INSTEAD_OF) {
             attributes.insert("machine_type".to_owned(), json!(wanted));
         }
@@ -251,7 +267,7 @@ impl<C: Cloud> CloudProvider<C> {
             }
         }
         Live {
-            node: found.id.strip_prefix("node/").map(str::to_owned),
+            node: found.id.strip_prefix("node/").filter(|node| !node.contains('#')).map(str::to_owned),
             id: found.id,
             kind: found.kind.to_owned(),
             attributes,
@@ -259,6 +275,17 @@ impl<C: Cloud> CloudProvider<C> {
             handle: found.handle,
             data_bearing: found.tags.get(tags::DATA).is_some_and(|value| value == "true"),
             needs,
+        }
+    }
+}
+
+/// Two things that claim to be one resource: the first is taken for it, the others are something that nobody wants. So
+/// a second one that came of a lost answer is removed by the next apply.
+fn tell_apart(found: &mut [Found]) {
+    let mut seen = BTreeSet::new();
+    for found in found {
+        if !seen.insert(found.id.clone()) {
+            found.id = format!("{}#{}", found.id, found.handle);
         }
     }
 }
@@ -287,6 +314,11 @@ impl<C: Cloud> Provider for CloudProvider<C> {
                 if resource.kind == kind::BASTION {
                     resource.attributes.insert("machine_type".to_owned(), json!(self.cloud.small()));
                 }
+                if resource.kind == kind::KEY {
+                    // None yet: one is made when it is handed over.
+                    let file = self.options.identity.clone().unwrap_or_else(|| self.keys.client());
+                    resource.attributes.insert("public".to_owned(), json!(crate::provider::keys::line(&file)));
+                }
                 resource
             })
             .filter_map(|resource| self.cloud.shape(resource))
@@ -299,6 +331,18 @@ impl<C: Cloud> Provider for CloudProvider<C> {
             resource.attributes.insert("tags".to_owned(), json!(tags));
         }
         Ok(all)
+    }
+
+    fn charges(&self, kind: &str, attributes: &BTreeMap<String, Value>) -> Vec<Charge> {
+        super::charges::of(kind, attributes)
+    }
+
+    fn price_region(&self) -> Option<String> {
+        self.cloud.region()
+    }
+
+    fn ask_prices<'a>(&'a self) -> BoxFuture<'a, Result<PriceTable, ProviderError>> {
+        self.cloud.ask_prices()
     }
 
     fn addresses_come_late(&self) -> bool {
@@ -316,14 +360,6 @@ impl<C: Cloud> Provider for CloudProvider<C> {
         if shrinks { Mutability::Replace } else { self.mutability(kind, &field.name) }
     }
 
-    fn charges(&self, kind: &str, attributes: &BTreeMap<String, Value>) -> Vec<Charge> {
-        self.cloud.charges(kind, attributes)
-    }
-
-    fn price_region(&self) -> Option<String> {
-        self.cloud.region()
-    }
-
     fn preflight<'a>(&'a self, topology: &'a Topology) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(async move {
             let desired = self.desired(topology).unwrap_or_default();
@@ -335,10 +371,11 @@ impl<C: Cloud> Provider for CloudProvider<C> {
         Box::pin(async {
             let mut looked = self.looked.lock().await;
             let mut found = self.cloud.list().await?;
+            found.sort_by_cached_key(rank);
+            tell_apart(&mut found);
             self.note(&found).await?;
             *looked = true;
             self.recover(&found)?;
-            found.sort_by_cached_key(rank);
             let all: BTreeSet<(String, &'static str)> =
                 found.iter().map(|found| (found.id.clone(), found.kind)).collect();
             Ok(found.into_iter().map(|found| self.live(found, &all)).collect())
@@ -387,6 +424,10 @@ impl<C: Cloud> Provider for CloudProvider<C> {
             let tags = self.tags(resource)?;
             self.cloud.tag(&resource.kind, handle, &tags).await
         })
+    }
+
+    fn environments<'a>(&'a self) -> BoxFuture<'a, Result<Vec<Expiring>, ProviderError>> {
+        self.cloud.environments()
     }
 
     fn announce(&self, run: &str, creations: &[Resource]) {

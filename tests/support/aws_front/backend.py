@@ -8,6 +8,8 @@ import threading
 os.environ.setdefault("MOTO_ENABLE_AMI_VALIDATION", "1")
 os.environ.setdefault("MOTO_ENABLE_KEYPAIR_VALIDATION", "1")
 os.environ.setdefault("MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION", "1")
+# moto's own images are of 2017: those of today's Debian and Ubuntu instead, each in two builds.
+os.environ.setdefault("MOTO_AMIS_PATH", os.path.join(os.path.dirname(os.path.abspath(__file__)), "amis.json"))
 
 from moto.backends import get_backend  # noqa: E402
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT  # noqa: E402

@@ -129,6 +129,9 @@ def need_disks(world, arm, body, size):
     kind = property_of(storage, "osDisk", "managedDisk", "storageAccountType") or ""
     capabilities = catalog.SIZES[size][4]
     data = storage.get("dataDisks") or []
+    size_gb = property_of(storage, "osDisk", "diskSizeGB")
+    if size_gb is not None and size_gb < 30:
+        raise bad("InvalidParameter", f"The specified disk size {size_gb} GB is smaller than the size of the corresponding disk in the VM image: 30 GB.")
     if kind.startswith(("UltraSSD", "PremiumV2")):
         raise bad("InvalidParameter", f"Storage account type {kind} is not supported for OS disks.")
     if len(data) > catalog.SIZES[size][3]:

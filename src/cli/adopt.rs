@@ -1,0 +1,59 @@
+//! `adopt`.
+
+use std::time::Duration;
+
+use super::{Failure, Output, Target, apply::say_waiting};
+use crate::{
+    exit,
+    session::{self, Session},
+};
+
+/// Arguments of `adopt`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Resource of the environment and the provider's identifier of what shall be it: `key=key-0abc`; may be repeated
+    #[arg(value_name = "RESOURCE=ID", required = true)]
+    pairs: Vec<String>,
+    /// Seconds to wait for somebody else's lock
+    #[arg(long, value_name = "SECONDS")]
+    lock_wait: Option<u64>,
+}
+
+/// Makes things that exist the environment's own: from then on they are changed and destroyed with it.
+pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
+    let session = Session::open(&args.target.request()?)?;
+    let desired = session.provider().desired(session.topology()).map_err(session::Error::from)?;
+    let mut wanted = Vec::new();
+    for pair in &args.pairs {
+        let Some((id, handle)) = pair.rsplit_once('=').filter(|(id, handle)| !id.is_empty() && !handle.is_empty())
+        else {
+            return Err(Failure::usage(format!("`{pair}` is not RESOURCE=ID")).hint("for example `key=key-0abc`"));
+        };
+        let Some(resource) = desired.iter().find(|resource| resource.id == id) else {
+            let known: Vec<&str> = desired.iter().map(|resource| resource.id.as_str()).collect();
+            let near = crate::environment::nearest(id, known.iter().copied());
+            let hint =
+                near.map_or_else(|| format!("it has {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+            return Err(Failure::usage(format!("the environment has no resource `{id}`")).hint(hint));
+        };
+        wanted.push((resource, handle));
+    }
+    let command = format!("adopt {}", args.pairs.join(" "));
+    let lock = session.lock(&command, None, args.lock_wait.map(Duration::from_secs), say_waiting).await?;
+    let mut outcome = Ok(exit::DONE);
+    for (resource, handle) in wanted {
+        match session.provider().adopt(resource, handle).await {
+            Ok(()) => {
+                output.print(&format!("{handle} is {} of {} now\n", resource.id, session.topology().environment))?
+            }
+            Err(error) => {
+                outcome = Err(Failure::from(session::Error::from(error)));
+                break;
+            }
+        }
+    }
+    lock.release().map_err(session::Error::from)?;
+    outcome
+}
