@@ -95,9 +95,16 @@ fn only_providers_know_a_cloud_or_an_engine() {
                 assert!(!text.contains(library), "{file} names {library}, which only src/provider/aws may");
             }
         }
+        if !file.starts_with("src/provider/azure/azure_mgmt/") {
+            for library in ["azure_core::", "azure_identity::"] {
+                assert!(!text.contains(library), "{file} names {library}, which only azure_mgmt may");
+            }
+        }
         // What all clouds share knows none of them.
         if file.starts_with("src/provider/cloud/") {
-            assert!(!text.contains("provider::aws") && !text.contains("super::aws"), "{file} names one cloud");
+            for cloud in ["provider::aws", "super::aws", "provider::azure", "super::azure"] {
+                assert!(!text.contains(cloud), "{file} names one cloud");
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use super::{
     names::{arm, last},
 };
 use crate::{
+    cost::PriceTable,
     event::StepLog,
     provider::{
         Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
@@ -368,6 +369,10 @@ impl Cloud for Azure {
 
     fn host_key<'a>(&'a self, handle: &'a str) -> Answer<'a, Option<String>> {
         Box::pin(self.console_key(handle))
+    }
+
+    fn ask_prices<'a>(&'a self) -> Answer<'a, PriceTable> {
+        Box::pin(self.prices())
     }
 
     fn environments<'a>(&'a self) -> Answer<'a, Vec<Expiring>> {

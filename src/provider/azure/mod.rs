@@ -13,6 +13,7 @@ mod names;
 mod network;
 mod options;
 mod preflight;
+mod prices;
 mod shape;
 
 pub use options::AzureOptions;

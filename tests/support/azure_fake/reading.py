@@ -126,6 +126,27 @@ def console(world, resource):
     )
 
 
+def prices(query):
+    """The retail price service: one page for each question, with what is never to be taken for a price of Linux."""
+    asked = query.get("$filter", "")
+    if "armRegionName eq 'westeurope'" not in asked:
+        return {"Items": [], "NextPageLink": None}
+
+    def item(service, product, sku, meter, arm, unit, price):
+        names = ("serviceName", "productName", "skuName", "meterName", "armSkuName", "unitOfMeasure", "retailPrice")
+        return dict(zip(names, (service, product, sku, meter, arm, unit, price))) | {"currencyCode": "USD"}
+
+    machine = "Virtual Machines"
+    all_items = [
+        item(machine, "Virtual Machines Dsv3 Series", "D2s v3", "D2s v3", "Standard_D2s_v3", "1 Hour", 0.12),
+        item(machine, "Virtual Machines Dsv3 Series Windows", "D2s v3", "D2s v3", "Standard_D2s_v3", "1 Hour", 0.21),
+        item(machine, "Virtual Machines Dsv3 Series", "D2s v3 Spot", "D2s v3 Spot", "Standard_D2s_v3", "1 Hour", 0.02),
+        item("Storage", "Premium SSD Managed Disks", "P6 LRS", "P6 LRS Disk", "", "1/Month", 10.21),
+        item("NAT Gateway", "NAT Gateway", "Standard", "Standard Gateway", "", "1 Hour", 0.045),
+    ]
+    return {"Items": [one for one in all_items if f"serviceName eq '{one['serviceName']}'" in asked], "NextPageLink": None}
+
+
 def terms(world, publisher, offer, plan):
     return {
         "id": f"/subscriptions/{worlds.SUBSCRIPTION}/providers/Microsoft.MarketplaceOrdering/offertypes/virtualmachine/"

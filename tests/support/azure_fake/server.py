@@ -64,6 +64,8 @@ class Handler(BaseHTTPRequestHandler):
         if path.startswith("/metadata/identity/"):
             with world.lock:
                 return Answer(200, identity_service.machine_token(world, query, headers))
+        if path == "/api/retail/prices":
+            return Answer(200, reading.prices(query))
         if path.startswith("/_console/"):
             return self.console(world, path.removeprefix("/_console"), headers)
         try:

@@ -208,7 +208,10 @@ impl Client {
     }
 
     /// Fetches a text from an address that carries its own signature. No token goes with it.
-    pub(super) async fn fetch(&self, address: &str) -> Result<String, AzureError> {
+    ///
+    /// # Errors
+    /// When it does not answer, or the address has no TLS.
+    pub async fn fetch(&self, address: &str) -> Result<String, AzureError> {
         let mut url = Url::parse(address)
             .map_err(|error| AzureError::new("NoAddress", format!("Azure gave `{address}`: {error}")))?;
         if url.scheme() == "http" && (!self.place.owns(&url) || url.set_scheme("https").is_err()) {
@@ -226,6 +229,20 @@ impl Client {
             Err(error) if error.is_missing() => Ok(String::new()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Address of the retail price service's answer to a question; a resource manager of one's own answers itself.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn prices_url(&self, service: &str, filter: &str) -> Result<String, AzureError> {
+        let mut url = match self.place.is_custom() {
+            true => self.place.endpoint.clone(),
+            false => Url::parse(service).map_err(|error| AzureError::new("NoAddress", error.to_string()))?,
+        };
+        url.set_path("api/retail/prices");
+        url.query_pairs_mut().append_pair("$filter", filter);
+        Ok(url.to_string())
     }
 
     /// One call through the pipeline. An answer that is no success is an error.
