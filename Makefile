@@ -23,9 +23,11 @@ demo: build ## A highly available environment of real servers on this machine
 demo-down: build ## Remove what `make demo` made
 	$(SUDO) $(REFARCH) destroy $(DEMO) --yes --destroy-data demo
 
-# Tests run as root, for the containers; the emulators' virtual environment is theirs.
+# Tests run as root, for the containers; the emulators' virtual environments are theirs.
 emulators: setup
-	@$(SUDO) env PATH="$(PATH)" $(if $(REFARCH_CACHE),REFARCH_CACHE="$(REFARCH_CACHE)") scripts/emulators.sh >/dev/null
+	@for list in tests/support/requirements.txt tests/support/*/requirements.txt; do \
+		$(SUDO) env PATH="$(PATH)" $(if $(REFARCH_CACHE),REFARCH_CACHE="$(REFARCH_CACHE)") scripts/emulators.sh $$list >/dev/null || exit 1; \
+	done
 
 # One run with every provider: a cloud's library is built once, whichever tests use it.
 test: setup emulators ## Every test, real servers in containers and emulated clouds included

@@ -211,8 +211,8 @@ pub fn compiled_providers() -> Vec<ProviderKind> {
         ProviderKind::Local => cfg!(feature = "local"),
         ProviderKind::Static => cfg!(feature = "static"),
         ProviderKind::Aws => cfg!(feature = "aws"),
+        ProviderKind::Gcp => cfg!(feature = "gcp"),
         ProviderKind::Azure => cfg!(feature = "azure"),
-        ProviderKind::Gcp => false,
     };
     ProviderKind::ALL.into_iter().filter(built).collect()
 }

@@ -218,7 +218,8 @@ pub fn destroy(environment: &str, changes: &[Change], notes: Vec<String>) -> Pla
     remove_in_order(&mut steps, changes);
     let nodes: Vec<StepId> = steps.iter().filter(|step| step.node.is_some()).map(|step| step.id.clone()).collect();
     for step in steps.iter_mut().filter(|step| step.node.is_none()) {
-        step.needs.extend(nodes.iter().cloned());
+        let new: Vec<StepId> = nodes.iter().filter(|id| !step.needs.contains(id)).cloned().collect();
+        step.needs.extend(new);
     }
     Plan {
         environment: environment.to_owned(),

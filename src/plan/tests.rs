@@ -92,3 +92,53 @@ fn a_saved_plan_comes_back_and_an_edited_one_does_not() {
     std::fs::write(&path, text.replace("\"format\": 1", "\"format\": 7")).unwrap();
     assert!(matches!(Plan::load(&path), Err(PlanError::Version { found: 7, expected: 1, .. })));
 }
+
+fn live(id: &str, needs: &[&str]) -> Change {
+    Change::Delete {
+        live: crate::provider::Live {
+            id: id.to_owned(),
+            kind: "thing".to_owned(),
+            node: id.strip_prefix("node/").map(str::to_owned),
+            attributes: std::collections::BTreeMap::new(),
+            condition: crate::provider::Condition::Good,
+            handle: id.to_owned(),
+            data_bearing: false,
+            needs: needs.iter().map(|need| (*need).to_owned()).collect(),
+        },
+    }
+}
+
+#[test]
+fn what_stands_on_something_goes_before_it() {
+    let changes = [
+        live("node/a", &["subnet/1"]),
+        live("nat/1", &["subnet/1"]),
+        live("subnet/1", &["network"]),
+        live("network", &[]),
+    ];
+    let plan = crate::plan::destroy("demo", &changes, Vec::new());
+    plan.validate().unwrap();
+    let needs = |id: &str| -> Vec<String> {
+        let step = plan.step(&StepId::from(format!("resource/{id}"))).unwrap();
+        step.needs.iter().map(|need| need.0.replace("resource/", "")).collect()
+    };
+    assert_eq!(needs("network"), ["subnet/1", "node/a"]);
+    assert_eq!(needs("subnet/1"), ["node/a", "nat/1"]);
+    assert_eq!(needs("nat/1"), ["node/a"]);
+}
+
+#[test]
+fn without_the_nodes_what_waited_for_their_work_waits_for_what_that_waited_for() {
+    let mut second = create("resource/node/2");
+    second.needs = vec!["configure/1/app".into()];
+    let steps = vec![
+        create("resource/node/1"),
+        step("await/1", &["resource/node/1"]),
+        step("configure/1/app", &["await/1"]),
+        second,
+    ];
+    let plan = plan(steps).infrastructure_only();
+    plan.validate().unwrap();
+    assert_eq!(plan.steps.len(), 2);
+    assert_eq!(plan.steps[1].needs, [StepId::from("resource/node/1")]);
+}

@@ -6,6 +6,8 @@ pub mod aws;
 pub mod azure;
 pub mod cloud;
 pub mod diff;
+#[cfg(feature = "gcp")]
+pub mod gcp;
 pub mod keys;
 #[cfg(feature = "local")]
 pub mod local;

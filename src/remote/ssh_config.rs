@@ -63,6 +63,9 @@ impl SshFiles {
             if let Some(jump) = &host.jump {
                 let _ = writeln!(text, "    ProxyJump {jump}");
             }
+            if let Some(proxy) = &host.proxy {
+                let _ = writeln!(text, "    ProxyCommand {proxy}");
+            }
             // A node whose key the provider knows is never taken on trust.
             let (file, strict) = if host.host_key.is_some() { (PINNED, "yes") } else { (LEARNED, "accept-new") };
             let _ = writeln!(text, "    UserKnownHostsFile {}", quoted(&self.folder.join(file)));
@@ -122,7 +125,10 @@ fn check(host: &Host) -> io::Result<()> {
     } else if !good(&host.user, "._-@+\\") {
         Some(("user", &host.user))
     } else {
-        host.jump.as_ref().filter(|jump| !good(jump, "._-@:,[]%+")).map(|jump| ("jump host", jump))
+        // No character that a shell gives a meaning to: ssh hands the command to one.
+        let proxy = host.proxy.as_ref().filter(|proxy| !good(proxy, "._-@:,%+=/ "));
+        let jump = host.jump.as_ref().filter(|jump| !good(jump, "._-@:,[]%+"));
+        jump.map(|jump| ("jump host", jump)).or(proxy.map(|proxy| ("proxy command", proxy)))
     };
     match faulty {
         Some((kind, text)) => {
@@ -198,7 +204,10 @@ mod tests {
         pinned.identity = Some("/keys/a 100%".into());
         let mut behind = host("demo-app-2");
         behind.jump = Some("me@bastion.example:2222".to_owned());
-        let hosts = [pinned, behind].into_iter().map(|host| (host.node.clone(), host)).collect();
+        let mut tunnel = host("demo-app-3");
+        tunnel.connect = "i-0abc".to_owned();
+        tunnel.proxy = Some("aws ssm start-session --target i-0abc --parameters portNumber=%p".to_owned());
+        let hosts = [pinned, behind, tunnel].into_iter().map(|host| (host.node.clone(), host)).collect();
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         files.write(&hosts).unwrap();
@@ -226,11 +235,21 @@ Host demo-app-2
     GlobalKnownHostsFile /dev/null
     StrictHostKeyChecking accept-new
 
+Host demo-app-3
+    HostName i-0abc
+    Port 22
+    User root
+    HostKeyAlias demo-app-3
+    ProxyCommand aws ssm start-session --target i-0abc --parameters portNumber=%p
+    UserKnownHostsFile "DIR/known_hosts.learned"
+    GlobalKnownHostsFile /dev/null
+    StrictHostKeyChecking accept-new
+
 Host bastion.example
     UserKnownHostsFile "DIR/known_hosts.learned" ~/.ssh/known_hosts
     StrictHostKeyChecking accept-new
 
-Host bastion.example demo-app-1 demo-app-2
+Host bastion.example demo-app-1 demo-app-2 demo-app-3
     BatchMode yes
     HashKnownHosts no
     CheckHostIP no
@@ -250,11 +269,12 @@ Include ~/.ssh/config
     #[test]
     fn what_would_change_the_meaning_of_the_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let breaks: [fn(&mut Host); 4] = [
+        let breaks: [fn(&mut Host); 5] = [
             |host| host.node = "a b".to_owned(),
             |host| host.connect = "x\nProxyCommand evil".to_owned(),
             |host| host.user = "-oProxyCommand=evil".to_owned(),
             |host| host.jump = Some("a b".to_owned()),
+            |host| host.proxy = Some("aws $(evil)".to_owned()),
         ];
         for change in breaks {
             let mut broken = host("demo-app-1");

@@ -27,7 +27,7 @@ pub fn options(environment: &Environment, workspace: &Workspace) -> CloudOptions
         access: match environment.ssh.via {
             None | Some(Via::Bastion) => Access::Bastion,
             Some(Via::Public) => Access::Public,
-            Some(Via::Ssm) => Access::Tunnel,
+            Some(Via::Ssm | Via::Iap) => Access::Tunnel,
         },
         // The images let in whom the machine is made for, and Azure refuses the usual names (`admin`, `root`).
         ssh_user: environment
@@ -135,5 +135,17 @@ pub fn azure(environment: &Environment) -> crate::provider::azure::AzureOptions 
         trusted_launch: azure.trusted_launch.unwrap_or(defaults.trusted_launch),
         availability_sets: azure.availability_sets.unwrap_or(defaults.availability_sets),
         proximity: azure.proximity.unwrap_or(defaults.proximity),
+    }
+}
+
+/// What only Google Cloud has.
+#[cfg(feature = "gcp")]
+#[must_use]
+pub fn gcp(environment: &Environment) -> crate::provider::gcp::GcpOptions {
+    let gcp = environment.gcp.clone();
+    crate::provider::gcp::GcpOptions {
+        project: gcp.project,
+        kms_key: gcp.kms_key,
+        service_account: gcp.service_account,
     }
 }

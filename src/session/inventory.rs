@@ -56,6 +56,11 @@ pub(super) fn provider(
             let options = super::cloud::options(environment, workspace);
             Ok(Box::new(crate::provider::azure::provider(options, super::cloud::azure(environment))?))
         }
+        #[cfg(feature = "gcp")]
+        (ProviderKind::Gcp, _) => Ok(Box::new(crate::provider::gcp::provider(
+            super::cloud::options(environment, workspace),
+            super::cloud::gcp(environment),
+        ))),
         (ProviderKind::Static, Some(inventory)) => Ok(Box::new(StaticProvider::new(inventory))),
         (kind, _) => Err(Error::refused(
             exit::ENVIRONMENT,

@@ -200,3 +200,7 @@ fn remote_error(error: &RemoteError) -> StepError {
 fn permanent(message: String) -> StepError {
     StepError { message, hint: None, class: ErrorClass::Permanent, tail: Vec::new() }
 }
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;

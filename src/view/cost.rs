@@ -141,8 +141,7 @@ mod tests {
         };
         assert_eq!(
             cost("demo", &estimate),
-            "\
- GROUP  NODES  PAID FOR      PER HOUR   PER MONTH
+            " GROUP  NODES  PAID FOR      PER HOUR   PER MONTH
  app        3  3 c5.9xlarge     4.590    3,350.70
  odd        1  1 x9.huge      > 0.000      > 0.00
  all        4                 > 4.590  > 3,350.70

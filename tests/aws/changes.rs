@@ -1,7 +1,5 @@
 //! The file changes, and the environment follows.
 
-use serde_json::json;
-
 use crate::{
     SMALL,
     front::{Place, tag},
@@ -12,20 +10,20 @@ fn groups_grow_and_shrink() {
     let place = Place::new(SMALL);
     place.apply(&[]).ok();
     let before = place.nodes();
-    let larger = SMALL.replace("app: { count: 2", "app: { count: 4");
-    place.write(&larger);
-    place.front.forget_calls();
+    place.write(
+        &SMALL.replace("app: { count: 2", "app: { count: 4").replace("gitaly: { count: 1", "gitaly: { count: 2"),
+    );
     place.apply(&[]).ok();
     let grown = place.nodes();
-    assert_eq!(grown.len(), before.len() + 2);
-    assert!(grown.contains(&"demo-app-4".to_owned()), "{grown:?}");
+    assert_eq!(grown.len(), before.len() + 3);
+    assert!(grown.contains(&"demo-app-4".to_owned()) && grown.contains(&"demo-gitaly-2".to_owned()), "{grown:?}");
     place.assert_settled();
 
     place.write(SMALL);
     let said = place.apply(&[]).ended(1);
-    assert!(said.err.contains("this would destroy the data of demo-app-3, demo-app-4"), "{}", said.err);
+    assert!(said.err.contains("this would destroy the data of demo-gitaly-2"), "{}", said.err);
     assert_eq!(place.nodes(), grown, "without consent nothing is removed");
-    place.apply(&["--destroy-data", "demo-app-3", "--destroy-data", "demo-app-4"]).ok();
+    place.apply(&["--destroy-data", "demo-gitaly-2"]).ok();
     assert_eq!(place.nodes(), before);
     place.assert_settled();
     place.destroy().ok();
@@ -100,7 +98,7 @@ fn two_environments_share_an_account_and_nothing_else() {
     place.apply(&[]).ok();
     place.write(&SMALL.replace("name: demo", "name: other"));
     place.apply(&[]).ok();
-    assert_eq!(place.nodes().len(), 14);
+    assert_eq!(place.nodes().len(), 16);
     place.destroy().ok();
     let left = place.front.inventory();
     for (resource, list) in left.as_object().unwrap() {
@@ -135,5 +133,4 @@ fn everything_says_whose_it_is() {
         }
     }
     assert!(place.instances().iter().all(|one| tag(one, "Name").is_some()));
-    let _ = json!({});
 }

@@ -86,6 +86,7 @@ fn hold(place: &Place, point: &Point) {
 /// A fresh account and a fresh machine.
 fn start_anew(place: &Place) {
     place.front.post("reset", json!({}));
+    place.front.settings(json!({"settle_polls": 1, "settle_seconds": 0.3}));
     place.elsewhere();
 }
 

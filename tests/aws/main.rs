@@ -16,16 +16,17 @@ mod sizes;
 mod world;
 
 /// A small environment that is highly available: three voters, a balancer at the door, one of everything in between.
-/// Six machines.
+/// Seven machines and a bastion.
 const SMALL: &str = "\
 name: demo
 provider: aws
 owner: qa@example.com
 purpose: test
 nodes:
-  haproxy-external: { count: 1, vcpu: 2, memory_gb: 4, machine_type: c5.large, disk_gb: 20, disk_type: gp3 }
+  haproxy-external: { count: 1, roles: [haproxy-external, redis], vcpu: 2, memory_gb: 4, machine_type: c5.large, disk_gb: 20, disk_type: gp3 }
   postgres: { count: 3, roles: [postgres, consul, pgbouncer], vcpu: 2, memory_gb: 8, machine_type: m5.large, disk_gb: 50, disk_type: gp3 }
-  app: { count: 2, roles: [app, sidekiq, gitaly, redis], vcpu: 2, memory_gb: 4, machine_type: c5.large, disk_gb: 20, disk_type: gp3 }
+  gitaly: { count: 1, vcpu: 2, memory_gb: 4, machine_type: c5.large, disk_gb: 20, disk_type: gp3 }
+  app: { count: 2, roles: [app, sidekiq], vcpu: 2, memory_gb: 4, machine_type: c5.large, disk_gb: 20, disk_type: gp3 }
 cloud:
   region: us-east-1
   admin_cidrs: [198.51.100.0/24]

@@ -1,57 +1,53 @@
 //! All seven sizes: up, nothing to do, down, nothing left. With the files that refarch ships.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
-use refarch::{catalog::reference, environment::Architecture};
 use serde_json::{Value, json};
 
 use crate::front::{Place, tag};
 
 #[test]
 fn size_1k_comes_up_and_goes() {
-    up_and_down(Architecture::K1);
+    up_and_down("1k");
 }
 
 #[test]
 fn size_2k_comes_up_and_goes() {
-    up_and_down(Architecture::K2);
+    up_and_down("2k");
 }
 
 #[test]
 fn size_3k_comes_up_and_goes() {
-    up_and_down(Architecture::K3);
+    up_and_down("3k");
 }
 
 #[test]
 fn size_5k_comes_up_and_goes() {
-    up_and_down(Architecture::K5);
+    up_and_down("5k");
 }
 
 #[test]
 fn size_10k_comes_up_and_goes() {
-    up_and_down(Architecture::K10);
+    up_and_down("10k");
 }
 
 #[test]
 fn size_25k_comes_up_and_goes() {
-    up_and_down(Architecture::K25);
+    up_and_down("25k");
 }
 
 #[test]
 fn size_50k_comes_up_and_goes() {
-    up_and_down(Architecture::K50);
+    up_and_down("50k");
 }
 
-fn up_and_down(size: Architecture) {
-    let place = Place::shipped(size.name());
+fn up_and_down(size: &str) {
+    let place = Place::shipped(size);
     place.front.settings(json!({"quotas": {"L-1216C47A": 4096}}));
     place.apply(&[]).ok();
 
     // Machines of the right types, in equal parts over the zones, as the reference architecture says.
-    let mut wanted: BTreeMap<String, u32> = BTreeMap::new();
-    for group in reference::load(size).nodes.values() {
-        *wanted.entry(group.machine_types["aws"].clone()).or_default() += group.count;
-    }
+    let wanted = reference(size);
     let nodes: Vec<Value> = place
         .instances()
         .into_iter()
@@ -77,6 +73,20 @@ fn up_and_down(size: Architecture) {
     place.assert_settled();
     place.destroy().ok();
     place.assert_empty();
+}
+
+/// Machine type -> how many, read from the reference architecture's file line by line: not with refarch's own eyes.
+fn reference(size: &str) -> BTreeMap<String, u32> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("environments/reference/{size}.yaml"));
+    let (mut wanted, mut count): (BTreeMap<String, u32>, u32) = (BTreeMap::new(), 0);
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        if let Some(number) = line.strip_prefix("    count: ") {
+            count = number.parse().unwrap();
+        } else if let Some(types) = line.strip_prefix("    machine_types: { aws: ") {
+            *wanted.entry(types.split(',').next().unwrap().to_owned()).or_default() += count;
+        }
+    }
+    wanted
 }
 
 /// The three nodes of a group that votes are in three zones.

@@ -13,6 +13,9 @@ use crate::diagnostic::Diagnostic;
 /// Letters of the longest bucket name that a cloud takes, less what refarch puts around it.
 const BUCKET: usize = 24;
 
+/// Names that are not for node groups.
+const RESERVED: [&str; 3] = ["everyone", "bastion", "balancer"];
+
 pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if context.is_unknown("provider") {
         return;
@@ -28,9 +31,19 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if provider != ProviderKind::Azure && context.is_written("azure") {
         found.push(context.key_warning("azure", format!("`azure` changes nothing with provider `{provider}`")));
     }
-    if context.environment.ssh.via == Some(Via::Ssm) && provider != ProviderKind::Aws {
-        let fault = context.error("ssh.via", format!("provider `{provider}` has no Systems Manager"));
-        found.push(fault.hint("`bastion` or `public`"));
+    if provider != ProviderKind::Gcp && context.is_written("gcp") {
+        found.push(context.key_warning("gcp", format!("`gcp` changes nothing with provider `{provider}`")));
+    }
+    let tunnel = match context.environment.ssh.via {
+        Some(Via::Ssm) if provider != ProviderKind::Aws => Some("Systems Manager"),
+        Some(Via::Iap) if provider != ProviderKind::Gcp => Some("Identity-Aware Proxy"),
+        _ => None,
+    };
+    if let Some(tunnel) = tunnel {
+        let fault = context.error("ssh.via", format!("provider `{provider}` has no {tunnel}"));
+        let own = if provider == ProviderKind::Aws { "`ssm`" } else { "`iap`" };
+        let others = if provider == ProviderKind::Azure { String::new() } else { format!(" or {own}") };
+        found.push(fault.hint(format!("`bastion`, `public`{others}")));
     }
     ttl(context, found);
     network(context, found);
@@ -40,6 +53,11 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     image(context, found);
     buckets(context, found);
     for (name, group) in &context.environment.nodes {
+        if RESERVED.contains(&name.as_str()) {
+            let path = format!("nodes.{name}");
+            let fault = context.key_error(&path, format!("a node group of a cloud cannot be called `{name}`"));
+            found.push(fault.hint("refarch's own firewall has that name"));
+        }
         disks(context, name, group, found);
         spot(context, name, group, found);
     }
@@ -47,7 +65,7 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 fn ignored(context: &Context<'_>, provider: ProviderKind, found: &mut Vec<Diagnostic>) {
-    let keys = ["cloud", "aws", "azure", "ttl", "ssh.via", "ssh.host_keys"];
+    let keys = ["cloud", "aws", "gcp", "azure", "ttl", "ssh.via", "ssh.host_keys"];
     for key in keys.into_iter().filter(|key| context.is_written(key)) {
         found.push(context.key_warning(key, format!("`{key}` changes nothing with provider `{provider}`")));
     }

@@ -52,6 +52,8 @@ pub async fn create(clients: &Clients, options: &CloudOptions, making: &Making<'
         .r#type(LoadBalancerTypeEnum::Network)
         .scheme(LoadBalancerSchemeEnum::InternetFacing)
         .set_subnets(Some(subnets))
+        // With a group of its own, the nodes let in the balancer and its questions, and nobody else.
+        .security_groups(making.book.need(&doing, "firewall/balancer")?)
         .set_tags(Some(tag::elb(making.tags)));
     let arn = match create.send().await {
         Ok(made) => made.load_balancers().first().and_then(|one| one.load_balancer_arn()).map(str::to_owned),
@@ -172,23 +174,26 @@ pub async fn list(clients: &Clients, options: &CloudOptions) -> Result<Vec<Found
     }])
 }
 
-/// Removes the balancer and its groups of targets.
-pub async fn remove(clients: &Clients, handle: &str) -> Result<(), ProviderError> {
+/// Removes the balancer and its groups of targets. The balancer goes last, so that what is left is found by the next
+/// attempt.
+pub async fn remove(clients: &Clients, options: &CloudOptions, handle: &str) -> Result<(), ProviderError> {
     let doing = "remove the balancer";
     let elb = &clients.elb;
-    let groups = match elb.describe_target_groups().load_balancer_arn(handle).send().await {
-        Ok(there) => there.target_groups.unwrap_or_default(),
+    let listeners = match elb.describe_listeners().load_balancer_arn(handle).send().await {
+        Ok(there) => there.listeners.unwrap_or_default(),
         Err(error) if is_gone(&error) || code(&error).contains("NotFound") => Vec::new(),
-        Err(error) => return Err(failed(doing, "elasticloadbalancing:DescribeTargetGroups", &error)),
+        Err(error) => return Err(failed(doing, "elasticloadbalancing:DescribeListeners", &error)),
     };
-    match elb.delete_load_balancer().load_balancer_arn(handle).send().await {
-        Err(error) if !code(&error).contains("NotFound") => {
-            return Err(failed(doing, "elasticloadbalancing:DeleteLoadBalancer", &error));
+    for arn in listeners.iter().filter_map(|listener| listener.listener_arn()) {
+        match elb.delete_listener().listener_arn(arn).send().await {
+            Err(error) if !code(&error).contains("NotFound") => {
+                return Err(failed(doing, "elasticloadbalancing:DeleteListener", &error));
+            }
+            _ => {}
         }
-        _ => {}
     }
-    for arn in groups.iter().filter_map(|group| group.target_group_arn()) {
-        match elb.delete_target_group().target_group_arn(arn).send().await {
+    for arn in own_groups(clients, options).await? {
+        match elb.delete_target_group().target_group_arn(&arn).send().await {
             Err(error) if !code(&error).contains("NotFound") => {
                 let mut told = failed(doing, "elasticloadbalancing:DeleteTargetGroup", &error);
                 if is_held(&error) {
@@ -199,7 +204,37 @@ pub async fn remove(clients: &Clients, handle: &str) -> Result<(), ProviderError
             _ => {}
         }
     }
-    Ok(())
+    match elb.delete_load_balancer().load_balancer_arn(handle).send().await {
+        Err(error) if !code(&error).contains("NotFound") => {
+            Err(failed(doing, "elasticloadbalancing:DeleteLoadBalancer", &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The environment's groups of targets, by tag.
+async fn own_groups(clients: &Clients, options: &CloudOptions) -> Result<Vec<String>, ProviderError> {
+    let doing = "look for the balancer's targets";
+    let mut arns: Vec<String> = Vec::new();
+    let mut pages = clients.elb.describe_target_groups().into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| failed(doing, "elasticloadbalancing:DescribeTargetGroups", &error))?;
+        arns.extend(page.target_groups().iter().filter_map(|group| group.target_group_arn().map(str::to_owned)));
+    }
+    let mut own = Vec::new();
+    // One question is about 20 things at most.
+    for arns in arns.chunks(20) {
+        let there = clients.elb.describe_tags().set_resource_arns(Some(arns.to_vec())).send().await;
+        let there = there.map_err(|error| failed(doing, "elasticloadbalancing:DescribeTags", &error))?;
+        for one in there.tag_descriptions() {
+            let is_own = one
+                .tags()
+                .iter()
+                .any(|tag| tag.key() == Some(tags::ENVIRONMENT) && tag.value() == Some(options.environment.as_str()));
+            own.extend(one.resource_arn().filter(|_| is_own).map(str::to_owned));
+        }
+    }
+    Ok(own)
 }
 
 /// Somebody else's balancer under our name.

@@ -48,7 +48,10 @@ where
         let context = format!("{}", DisplayErrorContext(error));
         return unanswered(doing, call, &context, matches!(error, SdkError::ConstructionFailure(_)));
     };
-    let code = service.code().unwrap_or("an unknown code");
+    // An answer that the SDK cannot read has no code: a page of a gateway in between, for example.
+    let Some(code) = service.code() else {
+        return unanswered(doing, call, &format!("{}", DisplayErrorContext(error)), false);
+    };
     let request = service.meta().request_id().map(|id| format!(", request {id}")).unwrap_or_default();
     let said = service.message().unwrap_or("no message");
     let (class, hint) = judge(code, said, call);

@@ -11,7 +11,7 @@ use crate::{
     provider::{
         Finding, ProviderError, Resource, Verdict,
         cloud::{
-            blueprint::kind,
+            blueprint::{self, kind},
             options::{Access, NetworkOptions},
             quota::{self, Limit, Needs},
             tags,
@@ -132,10 +132,10 @@ fn text<'a>(resource: &'a Resource, attribute: &str) -> Option<&'a str> {
 async fn network(aws: &Aws, clients: &Clients, topology: &Topology, desired: &[Resource]) -> Vec<Finding> {
     if let NetworkOptions::Create { range, .. } = aws.options.network {
         let room = place::room(&format!("/{}", range.prefix_len() + 4));
-        let nodes = topology.nodes.len() as u64;
-        let widest = nodes.div_ceil(1);
-        if room * 3 < widest {
-            let found = format!("{range} has room for {room} nodes in each subnet, and there are {nodes}");
+        let zones = blueprint::zones(&aws.options) as u64;
+        let nodes = (topology.nodes.len() as u64).div_ceil(zones);
+        if room < nodes {
+            let found = format!("each subnet of {range} has room for {room} nodes, and {nodes} belong there");
             let hint = Some("give `cloud.network.cidr` a wider range".to_owned());
             return vec![Finding { name: "network".to_owned(), verdict: Verdict::Fail, found, hint }];
         }

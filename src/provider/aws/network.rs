@@ -19,6 +19,8 @@ use crate::provider::{
 
 /// How long something may be held by what is going away.
 const HELD: Duration = Duration::from_secs(420);
+/// How many gateways of one name AWS may remember.
+const LIVES: u64 = 8;
 /// How long a NAT gateway may take.
 const NAT: Duration = Duration::from_secs(420);
 
@@ -144,39 +146,40 @@ pub async fn nat(clients: &Clients, making: &Making<'_>) -> Result<String, Provi
     let there = clients.ec2.describe_nat_gateways().set_filter(Some(own.into_iter().chain([states]).collect()));
     let there = there.send().await.map_err(|error| failed(&doing, "ec2:DescribeNatGateways", &error))?;
     let found = there.nat_gateways().first().and_then(|nat| nat.nat_gateway_id()).map(str::to_owned);
-    let id = match found {
-        Some(id) => id,
-        None => {
-            // The address names the attempt: after a removal there is another one.
-            let token = launch::token(
-                environment(making),
-                &clients.region,
-                &making.resource.id,
-                &[address.clone(), subnet.clone()],
-                0,
-            );
-            let create = clients.ec2.create_nat_gateway().subnet_id(subnet).allocation_id(address);
-            let made =
-                create.client_token(token).tag_specifications(tag::spec(R::Natgateway, making.tags)).send().await;
-            let made = made.map_err(|error| failed(&doing, "ec2:CreateNatGateway", &error))?;
-            made.nat_gateway().and_then(|nat| nat.nat_gateway_id()).map(str::to_owned).ok_or_else(|| nothing(&doing))?
+    if let Some(id) = found {
+        await_nat(clients, &doing, &id, arrived).await?;
+        return Ok(id);
+    }
+    // AWS remembers a token also for a gateway that is gone: then the next one is for a new gateway.
+    for generation in 0..LIVES {
+        let parts = [address.clone(), subnet.clone()];
+        let token = launch::token(environment(making), &clients.region, &making.resource.id, &parts, generation);
+        let create = clients.ec2.create_nat_gateway().subnet_id(&subnet).allocation_id(&address).client_token(token);
+        let made = create.tag_specifications(tag::spec(R::Natgateway, making.tags)).send().await;
+        let made = made.map_err(|error| failed(&doing, "ec2:CreateNatGateway", &error))?;
+        let id = made.nat_gateway().and_then(|nat| nat.nat_gateway_id()).ok_or_else(|| nothing(&doing))?.to_owned();
+        if await_nat(clients, &doing, &id, arrived).await? {
+            return Ok(id);
         }
-    };
-    let until = |state: Option<NatGatewayState>| match state {
-        Some(NatGatewayState::Available) => Some(Ok(())),
-        Some(NatGatewayState::Failed) => Some(Err(permanent(&*doing, "the NAT gateway failed", Some("`apply` again")))),
+    }
+    Err(permanent(doing, "the NAT gateway does not come up", Some("the VPC's page tells why; then `apply` again")))
+}
+
+/// True where it works, false where it never will, none while it is on its way.
+fn arrived(state: Option<&NatGatewayState>) -> Option<bool> {
+    match state {
+        Some(NatGatewayState::Available) => Some(true),
+        Some(NatGatewayState::Failed | NatGatewayState::Deleted | NatGatewayState::Deleting) => Some(false),
         _ => None,
-    };
-    await_nat(clients, &doing, &id, until).await?;
-    Ok(id)
+    }
 }
 
 async fn await_nat(
     clients: &Clients,
     doing: &str,
     id: &str,
-    until: impl Fn(Option<NatGatewayState>) -> Option<Result<(), ProviderError>>,
-) -> Result<(), ProviderError> {
+    until: fn(Option<&NatGatewayState>) -> Option<bool>,
+) -> Result<bool, ProviderError> {
     let end = tokio::time::Instant::now() + NAT;
     let mut pause = Duration::from_millis(500);
     loop {
@@ -185,8 +188,8 @@ async fn await_nat(
             Err(error) if is_gone(&error) => None,
             Err(error) => return Err(failed(doing, "ec2:DescribeNatGateways", &error)),
         };
-        if let Some(done) = until(state) {
-            return done;
+        if let Some(done) = until(state.as_ref()) {
+            return Ok(done);
         }
         if tokio::time::Instant::now() + pause > end {
             return Err(permanent(doing, format!("{id} is not done after {} s", NAT.as_secs()), Some("`apply` again")));
@@ -203,9 +206,7 @@ pub async fn routes(clients: &Clients, making: &Making<'_>) -> Result<String, Pr
     let id = match route_table(clients, &doing, making).await? {
         Some(table) => table.route_table_id().unwrap_or_default().to_owned(),
         None => {
-            let token =
-                launch::token(environment(making), &clients.region, &making.resource.id, std::slice::from_ref(&vpc), 0);
-            let create = clients.ec2.create_route_table().vpc_id(vpc).client_token(token);
+            let create = clients.ec2_once.create_route_table().vpc_id(vpc);
             let made = create.tag_specifications(tag::spec(R::RouteTable, making.tags)).send().await;
             let made = made.map_err(|error| failed(&doing, "ec2:CreateRouteTable", &error))?;
             let id = made.route_table().and_then(|table| table.route_table_id()).map(str::to_owned);
@@ -347,11 +348,10 @@ async fn remove_once(clients: &Clients, kind: &str, handle: &str, doing: &str) -
             if !done!(clients.ec2.delete_nat_gateway().nat_gateway_id(handle), "ec2:DeleteNatGateway")? {
                 return Ok(false);
             }
-            let until = |state: Option<NatGatewayState>| match state {
-                None | Some(NatGatewayState::Deleted) => Some(Ok(())),
-                _ => None,
+            let gone = |state: Option<&NatGatewayState>| {
+                matches!(state, None | Some(NatGatewayState::Deleted)).then_some(true)
             };
-            await_nat(clients, doing, handle, until).await.map(|()| true)
+            await_nat(clients, doing, handle, gone).await
         }
         _ => Err(permanent(doing, format!("AWS has no {kind}"), None)),
     }

@@ -75,7 +75,7 @@ pub mod kind {
             ADDRESS => &[GATEWAY, GROUP],
             NAT => &[SUBNET, ADDRESS, GATEWAY, GROUP],
             ROUTES => &[NAT, GATEWAY, SUBNET, NETWORK, GROUP],
-            RULES => &[FIREWALL, GROUP],
+            RULES => &[FIREWALL, NETWORK, GROUP],
             BUCKET => &[STORE, GROUP],
             IDENTITY => &[BUCKET, GROUP],
             INTERFACE => &[SUBNET, ADDRESS, FIREWALL, RULES, NETWORK, GROUP],
@@ -286,6 +286,7 @@ impl<'a> Blueprint<'a> {
             format!("subnet/{side}-{zone}"),
             "firewall/everyone".to_owned(),
             format!("firewall/{}", node.group),
+            format!("rules/{}", node.group),
             "key".to_owned(),
             "identity".to_owned(),
             address.clone(),
@@ -338,7 +339,7 @@ impl<'a> Blueprint<'a> {
         let ports: Vec<u16> = reach::door_ports(self.topology).into_iter().collect();
         let mut needs = targets.clone();
         needs.extend((1..=zones(self.options)).map(|zone| format!("subnet/public-{zone}")));
-        needs.push("routes/public".to_owned());
+        needs.extend(["routes/public", "firewall/balancer", "rules/balancer"].map(str::to_owned));
         let attributes = json!({ "ports": ports, "targets": targets, "public": true });
         self.add("balancer/external", kind::BALANCER, "users come to it", &needs, attributes);
     }

@@ -27,6 +27,9 @@ const AT_A_TIME: usize = 8;
 /// How long a console may take to show the host keys.
 const CONSOLE: Duration = Duration::from_secs(150);
 
+/// How often a launch is tried anew where the cloud remembers one of its name.
+const LAUNCHES: usize = 8;
+
 /// Which resource a machine is: by its own tag, else by its place in the launch that made it.
 #[must_use]
 pub fn which(tags: &Tags, index: usize) -> Option<ResourceId> {
@@ -134,7 +137,7 @@ impl<C: Cloud> CloudProvider<C> {
         place: &Place,
         wanted: Option<&str>,
     ) -> Result<(), LaunchError> {
-        for _ in 0..3 {
+        for _ in 0..LAUNCHES {
             members.retain(|member| self.book.handle(&member.id).is_none());
             let Some(first) = members.first() else { return Ok(()) };
             let group = text(first, "group").unwrap_or_default().to_owned();
@@ -157,7 +160,10 @@ impl<C: Cloud> CloudProvider<C> {
             let ids: Vec<ResourceId> = members.iter().map(|member| member.id.clone()).collect();
             let record = self.record.get().map_err(LaunchError::Other)?;
             let generation = record.generations.get(&group).copied().unwrap_or_default();
-            let spot = format!("{}/{}/{}", place.zone, place.machine_type.as_deref().unwrap_or_default(), image);
+            // The key is another one in each life of an environment: its predecessor's launches are not remembered.
+            let life = self.book.handle("key").unwrap_or_default();
+            let kind = place.machine_type.as_deref().unwrap_or_default();
+            let spot = format!("{life}/{}/{kind}/{image}", place.zone);
             let region = self.cloud.region().unwrap_or_default();
             let token = launch::token(&self.options.environment, &region, &spot, &ids, generation);
             let launch = Launch {
@@ -167,7 +173,7 @@ impl<C: Cloud> CloudProvider<C> {
                 image: &image,
                 tags: &shared,
                 token: &token,
-                first_start: &first_start::script(&self.options, first),
+                first_start: &first_start::script(&self.options, self.cloud.tunnel_agent(), first),
                 book: &self.book,
             };
             match self.cloud.launch(launch).await {

@@ -35,6 +35,8 @@ pub enum Source {
 
 /// Name of the firewall that every node has.
 pub const EVERYONE: &str = "everyone";
+/// Name of the firewall of the cloud's balancer.
+pub const BALANCER: &str = "balancer";
 /// Name of the bastion and of its firewall.
 pub const BASTION: &str = "bastion";
 
@@ -117,7 +119,9 @@ pub fn rules(topology: &Topology, options: &CloudOptions, bastion: bool) -> BTre
                 }
                 None if edge.port == SSH => open.entry(key).or_default().extend(ssh_sources(options, bastion)),
                 None if door.contains(edge.to.as_str()) => {
-                    open.entry(key).or_default().extend(ranges(&options.allowed));
+                    let through = vec![Source::Firewall(BALANCER.to_owned())];
+                    let sources = if options.balancer { through } else { ranges(&options.allowed) };
+                    open.entry(key).or_default().extend(sources);
                 }
                 None => {
                     let sources = match bastion {
@@ -153,6 +157,13 @@ pub fn rules(topology: &Topology, options: &CloudOptions, bastion: bool) -> BTre
         let admins = ranges(&options.admins).into_iter();
         let rule = |from| Rule { udp: false, first: SSH, last: SSH, from };
         rules.insert(BASTION.to_owned(), admins.map(rule).collect());
+    }
+    if options.balancer {
+        let ports = door_ports(topology).into_iter();
+        let rule = |port| {
+            ranges(&options.allowed).into_iter().map(move |from| Rule { udp: false, first: port, last: port, from })
+        };
+        rules.insert(BALANCER.to_owned(), ports.flat_map(rule).collect());
     }
     for rules in rules.values_mut() {
         rules.sort();

@@ -18,6 +18,13 @@ class Inventory:
             name: session.client(name, endpoint_url=url, config=config) for name in ("ec2", "elbv2", "iam", "s3", "kms")
         }
 
+    def _key(self, listed):
+        return self.client["kms"].describe_key(KeyId=listed["KeyId"])["KeyMetadata"]
+
+    def _aws_keys(self):
+        aliases = self.client["kms"].list_aliases()["Aliases"]
+        return {one.get("TargetKeyId") for one in aliases if one["AliasName"].startswith("alias/aws/")}
+
     def all(self):
         """Resource -> its list, in the API's own words."""
         ec2, elb, iam, s3 = (self.client[name] for name in ("ec2", "elbv2", "iam", "s3"))
@@ -69,10 +76,11 @@ class Inventory:
             "roles": pages(iam, "list_roles", "Roles"),
             "instance_profiles": pages(iam, "list_instance_profiles", "InstanceProfiles"),
             "policies": pages(iam, "list_policies", "Policies", Scope="Local"),
+            # AWS makes keys of its own at the first use (`aws/ebs`), which cost nothing and cannot be deleted.
             "kms_keys": [
                 key
                 for key in pages(self.client["kms"], "list_keys", "Keys")
-                if self.client["kms"].describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"] != "PendingDeletion"
+                if key["KeyId"] not in self._aws_keys() and self._key(key)["KeyState"] != "PendingDeletion"
             ],
         }
         return {name: items for name, items in found.items() if items}
