@@ -254,6 +254,10 @@ impl Cloud for Azure {
         self.mends(kind, attribute)
     }
 
+    fn tagged(&self, kind: &str) -> bool {
+        !matches!(kind, kind::SUBNET | kind::ROUTES | kind::RULES | kind::BUCKET)
+    }
+
     fn architecture(&self, machine_type: &str) -> &'static str {
         image::architecture(machine_type)
     }

@@ -42,7 +42,7 @@ type Listed = Value;
 
 impl Azure {
     /// Everything of a type in the group that carries the environment's tag.
-    async fn tagged(&self, kind: &str, version: &str) -> Result<Vec<Listed>, ProviderError> {
+    async fn list_tagged(&self, kind: &str, version: &str) -> Result<Vec<Listed>, ProviderError> {
         let path = format!("{}/providers/{kind}", self.group_id());
         let all: Vec<Listed> = self.client.list(&path, version, &[]).await.map_err(|error| failed(DOING, &error))?;
         Ok(all.into_iter().filter(|one| self.is_ours(one)).collect())
@@ -76,7 +76,7 @@ impl Azure {
             (arm::STORE, storage::VERSION),
             (arm::INTERFACE, network::VERSION),
         ];
-        let asked = simple.iter().map(|(kind, version)| Box::pin(self.tagged(kind, version)) as BoxFuture<'_, _>);
+        let asked = simple.iter().map(|(kind, version)| Box::pin(self.list_tagged(kind, version)) as BoxFuture<'_, _>);
         let asked: Vec<BoxFuture<'_, Result<Vec<Listed>, ProviderError>>> = asked.collect();
         let lists = try_join_all(asked).await?;
         let lists: BTreeMap<&str, Vec<Listed>> = simple.iter().map(|(kind, _)| *kind).zip(lists).collect();
@@ -140,7 +140,7 @@ impl Azure {
         }
     }
 
-    /// Something that has no tags of its own: a part of another resource, whose tags it shares.
+    /// Something that has no tags of its own: a part of another resource, and so as much the environment's as that.
     fn part(&self, of: &Found, id: String, kind: &'static str, handle: String) -> Found {
         let resource = Resource {
             id: id.clone(),
@@ -294,7 +294,7 @@ impl Azure {
         interfaces: &[Listed],
         addresses: &[Listed],
     ) -> Result<Vec<Found>, ProviderError> {
-        let listed = self.tagged(arm::MACHINE, compute::VERSION).await?;
+        let listed = self.list_tagged(arm::MACHINE, compute::VERSION).await?;
         let public: BTreeMap<String, IpAddr> = addresses
             .iter()
             .filter_map(|value| read::<Tracked<PublicAddress>>(value).ok())
