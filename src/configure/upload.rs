@@ -28,8 +28,11 @@ static LINE: Semaphore = Semaphore::const_new(AT_ONCE);
 /// Bytes read at a time. A node has two of these in the controller's memory, and what the SSH channel holds.
 const PIECE: usize = 256 * 1024;
 
+/// A file as it was measured: path, size, time of its last change.
+type Measured = (PathBuf, u64, SystemTime);
+
 /// Size and SHA-256 of files that were read already, as long as they stay as they were.
-static KNOWN: Mutex<Option<HashMap<(PathBuf, u64, SystemTime), String>>> = Mutex::new(None);
+static KNOWN: Mutex<Option<HashMap<Measured, String>>> = Mutex::new(None);
 
 /// Size in bytes and SHA-256 of a file. Reads it once, however many nodes ask.
 ///
