@@ -34,6 +34,8 @@ fn place() -> (tempfile::TempDir, Workspace, RunId) {
         steps: vec![],
         notes: vec![],
         unreachable: vec![],
+        infrastructure_only: false,
+        money: None,
     };
     let id = runs.new_id();
     let header = Header { command: "destroy demo".to_owned(), operator: Operator::current() };
