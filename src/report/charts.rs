@@ -15,8 +15,6 @@ const BOTTOM: f64 = 24.0;
 /// Latencies shown, in milliseconds: each ten times the one before takes the same height.
 const FASTEST: f64 = 5.0;
 const SLOWEST: f64 = 30_000.0;
-/// Successes further apart are not joined, in milliseconds.
-const LONGEST_LINE: i64 = 4000;
 /// Kinds that have a colour of their own in the style sheet.
 const KINDS: [&str; 5] = ["write", "read", "job", "push", "clone"];
 
@@ -78,19 +76,13 @@ pub(super) fn chart(report: &DrillReport) -> String {
         .map(String::as_str)
         .collect();
     for kind in KINDS.iter().filter(|kind| kinds.contains(**kind)) {
-        // Where nothing succeeded there is no line.
-        let mut line = String::new();
-        let mut before: Option<i64> = None;
+        let mut points = String::new();
         for bucket in &report.chart {
-            let Some(took) = bucket.slowest.get(*kind) else { continue };
-            let draw = if before.is_some_and(|before| bucket.at - before <= LONGEST_LINE) { 'L' } else { 'M' };
-            before = Some(bucket.at);
-            // A point of no length shows as a dot where it stands alone.
-            let (x, y) = (x(bucket.at + 250), y(*took));
-            let dot = if draw == 'M' { "h0" } else { "" };
-            let _ = write!(line, "{draw}{x:.1} {y:.1}{dot}");
+            if let Some(took) = bucket.slowest.get(*kind) {
+                let _ = write!(points, "{:.1},{:.1} ", x(bucket.at + 250), y(*took));
+            }
         }
-        let _ = write!(out, "<path class=\"line\" d=\"{line}\" style=\"stroke:var(--{kind})\"/>");
+        let _ = write!(out, "<polyline points=\"{}\" style=\"stroke:var(--{kind})\"/>", points.trim_end());
     }
     for bucket in &report.chart {
         let failed: usize = bucket.failed.values().sum();
@@ -137,7 +129,7 @@ mod tests {
         };
         let svg = chart(&report);
         assert!(svg.contains("a&lt;b"), "{svg}");
-        assert_eq!(svg.matches("class=\"line\"").count(), 2, "one for each kind seen");
+        assert_eq!(svg.matches("<polyline").count(), 2, "one for each kind seen");
         assert!(svg.contains("2 failed") && svg.contains("class=\"fault\""), "{svg}");
         assert!(!svg.contains("NaN"), "{svg}");
         assert_eq!(chart(&DrillReport::new(&spec, Timestamp::UNIX_EPOCH)), "");

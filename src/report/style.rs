@@ -3,9 +3,9 @@
 /// The page's style sheet.
 pub(super) const STYLE: &str = "
 :root{color-scheme:light dark;--paper:#fff;--card:#f6f8fa;--line:#d5dce3;--text:#1d2733;--soft:#5a6876;--good:#1a7f4b;
---bad:#c62f3b;--warn:#9a6700;--fault:#c62f3b1f;--write:#2563c9;--read:#0a8f4f;--job:#a855c7;--push:#c2620e;--clone:#6b7480}
+--bad:#c62f3b;--warn:#9a6700;--fault:#c62f3b1f;--write:#2563c9;--read:#0f8a8a;--job:#a855c7;--push:#c2620e;--clone:#6b7480}
 @media(prefers-color-scheme:dark){:root{--paper:#11161c;--card:#1a222b;--line:#34404c;--text:#e6ebf0;--soft:#9aa8b6;
---good:#4ac184;--bad:#ff7b83;--warn:#e3b341;--fault:#ff7b8324;--write:#6ea8ff;--read:#5bd68f;--job:#d59bee;--push:#f0a45c;--clone:#a3adb8}}
+--good:#4ac184;--bad:#ff7b83;--warn:#e3b341;--fault:#ff7b8324;--write:#6ea8ff;--read:#4fd0d0;--job:#d59bee;--push:#f0a45c;--clone:#a3adb8}}
 *{box-sizing:border-box}body{margin:0 auto;padding:28px 24px 60px;max-width:1120px;background:var(--paper);color:var(--text);
 font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}
 h1{font-size:28px;margin:0 0 2px}h2{font-size:20px;margin:38px 0 12px;padding-bottom:5px;border-bottom:1px solid var(--line)}
@@ -26,12 +26,12 @@ th{color:var(--soft);font-weight:600;font-size:12.5px}td.n,th.n{text-align:right
 .dot.bad{background:var(--bad);border-radius:1px}.dot.absent{background:none;border:1.5px solid var(--soft)}
 svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font-size:11px}svg .axis{stroke:var(--line);stroke-width:1}
 svg .fault{fill:var(--fault)}svg .failed{fill:var(--bad)}svg .ok{fill:var(--write)}svg .notok{fill:var(--bad)}
-svg .line{fill:none;stroke-width:1.7;stroke-linejoin:round;stroke-linecap:round}svg .name{fill:var(--text)}
+svg polyline{fill:none;stroke-width:1.6;stroke-linejoin:round}svg .name{fill:var(--text)}
 .legend{display:flex;gap:16px;flex-wrap:wrap;font-size:12.5px;color:var(--soft);margin-top:4px}.legend b{display:inline-block;width:14px;height:3px;margin-right:5px;vertical-align:middle}
 .legend b.box{height:10px;background:var(--fault);border:1px solid var(--line)}.legend b.tick{width:4px;height:10px;background:var(--bad)}
 details{margin:8px 0}summary{cursor:pointer;color:var(--soft)}img{max-width:100%;height:auto;border:1px solid var(--line);border-radius:8px}
 @media(max-width:640px){body{padding:18px 12px}.wide{overflow-x:auto}}
 @media print{:root{color-scheme:light;--paper:#fff;--card:#fff;--line:#c5ccd3;--text:#000;--soft:#444;--good:#14663c;--bad:#b3202c;--warn:#7a5200;
---fault:#b3202c1a;--write:#1b4fa3;--read:#0b6b3a;--job:#8436a5;--push:#9a4c08;--clone:#555}
+--fault:#b3202c1a;--write:#1b4fa3;--read:#0b6b6b;--job:#8436a5;--push:#9a4c08;--clone:#555}
 body{max-width:none;padding:0;font-size:11pt}h2{break-after:avoid}tr{break-inside:avoid}a{color:inherit}}
 ";

@@ -110,9 +110,7 @@ fn drilled(place: &Place) {
     place.refarch(&["report", id, "-o", "report.html"]).expect(0);
     let page = std::fs::read_to_string(place.path("report.html")).unwrap();
     assert!(
-        page.contains("postgres-leader-killed")
-            && page.contains("class=\"line\"")
-            && page.contains("nodes healthy now")
+        page.contains("postgres-leader-killed") && page.contains("<polyline") && page.contains("nodes healthy now")
     );
     assert!(
         !page.contains("<script") && !page.contains("src=\"http") && !page.contains("url("),

@@ -4,7 +4,6 @@
 #![cfg(feature = "local")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-mod drills;
 mod highly_available;
 mod place;
 mod product;
