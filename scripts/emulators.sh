@@ -1,9 +1,11 @@
 #!/bin/sh
-# Makes the virtual environment that the cloud emulators of the tests run in, and prints its folder. It lies in the cache,
-# outside the checkout, and is made once for each list of packages: when it is there, this takes a few milliseconds.
+# Makes the virtual environment that an emulator of the tests runs in, and prints its folder. It lies in the cache, outside
+# the checkout, and is made once for each list of packages: when it is there, this takes a few milliseconds.
+#
+#     scripts/emulators.sh [LIST]      # a requirements file; tests/support/requirements.txt where none is named
 set -eu
 
-list=$(dirname "$0")/../tests/support/requirements.txt
+list=${1:-$(dirname "$0")/../tests/support/requirements.txt}
 cache=${REFARCH_CACHE:-$HOME/.cache/refarch}
 venv=$cache/emulators/$(sha256sum <"$list" | cut -c1-16)
 

@@ -31,6 +31,13 @@ need make make
 need cc gcc
 need cmake cmake
 need curl curl
+# Tests of the product's stack: its configuration is Ruby, and scripts for RHEL run with RHEL's own tools.
+need ruby ruby
+need jq jq
+need gpg gnupg
+need rpmbuild rpm
+need dnf dnf
+need createrepo_c createrepo-c
 # The cloud emulators of the tests live in a virtual environment.
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3 python3-venv"
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"

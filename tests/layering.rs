@@ -95,9 +95,18 @@ fn only_providers_know_a_cloud_or_an_engine() {
                 assert!(!text.contains(library), "{file} names {library}, which only src/provider/aws may");
             }
         }
+        if !file.starts_with("src/provider/gcp/") {
+            assert!(
+                !text.contains("google_cloud_"),
+                "{file} names Google's libraries, which only src/provider/gcp may"
+            );
+        }
         // What all clouds share knows none of them.
         if file.starts_with("src/provider/cloud/") {
-            assert!(!text.contains("provider::aws") && !text.contains("super::aws"), "{file} names one cloud");
+            for cloud in ["aws", "gcp"] {
+                let named = [format!("provider::{cloud}"), format!("super::{cloud}")];
+                assert!(!named.iter().any(|name| text.contains(name)), "{file} names one cloud");
+            }
         }
     }
 }

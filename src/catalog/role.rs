@@ -34,7 +34,8 @@ pub struct Role {
     /// How a change reaches nodes that serve already.
     #[serde(default)]
     pub rolling: Rolling,
-    /// Distribution packages.
+    /// Distribution packages by their names in Debian. Where RPM distributions call one otherwise, that name follows a slash:
+    /// `gnupg/gnupg2`; `netbase/` where they need none, `/policycoreutils-python-utils` where only they need one.
     #[serde(default)]
     pub packages: Vec<String>,
     /// Directories, made in this order.
@@ -49,6 +50,9 @@ pub struct Role {
     /// Paths that must not exist.
     #[serde(default)]
     pub absent: Vec<String>,
+    /// Large files of the user's, streamed to the node where it needs them.
+    #[serde(default)]
+    pub uploads: Vec<UploadSpec>,
     /// Guarded commands.
     #[serde(default)]
     pub commands: Vec<CommandSpec>,
@@ -82,12 +86,13 @@ impl Role {
     /// Whether the role does anything on some node, rather than only bring others along.
     #[must_use]
     pub fn has_resources(&self) -> bool {
-        let Self { packages, directories, files, links, absent, commands, services, ready, .. } = self;
+        let Self { packages, directories, files, links, absent, uploads, commands, services, ready, .. } = self;
         !(packages.is_empty()
             && directories.is_empty()
             && files.is_empty()
             && links.is_empty()
             && absent.is_empty()
+            && uploads.is_empty()
             && commands.is_empty()
             && services.is_empty()
             && ready.is_empty())
@@ -198,6 +203,22 @@ pub struct LinkSpec {
     /// What it points to.
     pub target: String,
     /// Template expression; false leaves the link out.
+    #[serde(default)]
+    pub when: Option<String>,
+}
+
+/// A file of the user's that is too large for a template: streamed, never whole in memory, and only where the guard says
+/// that the node needs it. A transfer that broke off goes on where it stopped.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UploadSpec {
+    /// Absolute path on the node; a template. Written with mode 0600 for root.
+    pub path: String,
+    /// Path from the environment file's folder; a template.
+    pub source: String,
+    /// POSIX shell; a template. Success means that the node does not need the file (any more).
+    pub unless: String,
+    /// Template expression; false leaves the upload out.
     #[serde(default)]
     pub when: Option<String>,
 }
@@ -467,6 +488,9 @@ pub enum SettingCheck {
     /// A certificate in such a file: for the environment's domain, not expired, matching the key in the setting
     /// `key_file` beside it.
     Certificate,
+    /// Where the setting `source` beside it is `file`: a .deb or .rpm of the product, by its path from the environment
+    /// file's folder, whose name and version are those of the settings `edition` and `version` beside it.
+    PackageFile,
     /// A file whose first line may stand in a URL: letters, digits and `-._~`.
     UrlPasswordFile,
     /// Not empty.

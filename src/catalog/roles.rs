@@ -119,11 +119,13 @@ impl StackCatalog {
         if faults.is_empty() { Ok(catalog) } else { Err(CatalogError::Invalid(faults)) }
     }
 
-    /// The distribution's packages of all roles, sorted, each once.
+    /// The packages of all roles by their names in Debian, sorted, each once.
     #[must_use]
     pub fn packages(&self) -> Vec<String> {
-        let all: BTreeSet<&String> = self.roles.values().flat_map(|role| &role.packages).collect();
-        all.into_iter().cloned().collect()
+        let all =
+            self.roles.values().flat_map(|role| &role.packages).map(|name| name.split('/').next().unwrap_or(name));
+        let all: BTreeSet<&str> = all.filter(|name| !name.is_empty()).collect();
+        all.into_iter().map(str::to_owned).collect()
     }
 
     /// The settings that versions of the stack's product know; none where it has no product.

@@ -42,6 +42,9 @@ pub struct Product {
     pub majors: BTreeMap<u32, Option<u32>>,
     /// File of the stack (JSON) that lists the settings which its versions know.
     pub settings: String,
+    /// How its packages are called; a hyphen and the setting `edition` of the role in `version` follow.
+    #[serde(default)]
+    pub package: Option<String>,
     /// Setting (`role.setting`) that lets a node exchange the version that it has; `upgrade` sets it.
     #[serde(default)]
     pub consent: Option<String>,

@@ -11,7 +11,6 @@ use crate::{
     engine::StopHandle,
     exit,
     journal::RunId,
-    lock,
     plan::Verb,
     session::{self, Session},
 };
@@ -30,18 +29,21 @@ pub struct Args {
 /// Runs the steps of a run's plan that did not end well.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let session = Session::open(&Target::from(args.target).request()?)?;
-    let active = lock::status(&session.workspace().lock()).map_err(session::Error::from)?.and_then(|lease| lease.run);
-    let id = match args.id {
-        Some(id) => RunId::from(id),
-        None => match session.runs().latest_unfinished(active.as_deref()).map_err(session::Error::from)? {
-            Some(run) => run.id,
-            None => {
-                return Err(Failure::new(exit::FAILED, "no run is left to finish").hint("`refarch runs` lists them"));
-            }
-        },
+    let unfinished = || match session.runs().latest_unfinished().map_err(session::Error::from)? {
+        Some(run) => Ok(run.id),
+        None => Err(Failure::new(exit::FAILED, "no run is left to finish").hint("`refarch runs` lists them")),
+    };
+    let id = match &args.id {
+        Some(id) => RunId::from(id.clone()),
+        None => unfinished()?,
     };
     let command = format!("resume {id}");
     let lock = session.lock(&command, Some(&id), args.run.lock_wait.map(Duration::from_secs), say_waiting).await?;
+    // Whoever had the lock until now may have finished it, or begun another.
+    if args.id.is_none() && unfinished()? != id {
+        return Err(Failure::new(exit::FAILED, format!("another run came after {id}"))
+            .hint("`refarch runs` lists them; `refarch resume` takes up the latest"));
+    }
     let resumed = session.take_up(&id, &command)?;
     // An upgrade is finished with the version that it began for, whatever the file says.
     let session = match &resumed.plan.to {

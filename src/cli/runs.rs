@@ -2,7 +2,7 @@
 
 use super::{Failure, Output, Target};
 use crate::{
-    exit, lock,
+    exit,
     session::{self, Session},
     view,
 };
@@ -17,8 +17,7 @@ pub struct Args {
 /// Lists runs, the latest first.
 pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let session = Session::open(&args.target.request()?)?;
-    let active = lock::status(&session.workspace().lock()).map_err(session::Error::from)?.and_then(|lease| lease.run);
-    let runs = session.runs().list(active.as_deref()).map_err(session::Error::from)?;
+    let runs = session.runs().list(session.active_run()?.as_deref()).map_err(session::Error::from)?;
     if output.json() {
         output.document(&runs)?;
         return Ok(exit::DONE);

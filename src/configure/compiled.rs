@@ -34,6 +34,7 @@ pub(super) struct CompiledRole {
     pub(super) files: Vec<Conditional>,
     pub(super) links: Vec<Conditional>,
     pub(super) absent: Vec<Conditional>,
+    pub(super) uploads: Vec<Conditional>,
     pub(super) commands: Vec<Conditional>,
     pub(super) services: Vec<Conditional>,
     pub(super) ready: Vec<Conditional>,
@@ -104,6 +105,8 @@ impl Compiler<'_> {
             files: self.list(&role.files, |spec| (spec.when.as_ref(), vec![&spec.path]))?,
             links: self.list(&role.links, |spec| (spec.when.as_ref(), vec![&spec.path, &spec.target]))?,
             absent: self.list(&role.absent, |path| (None, vec![path]))?,
+            uploads: self
+                .list(&role.uploads, |spec| (spec.when.as_ref(), vec![&spec.path, &spec.source, &spec.unless]))?,
             commands: self.list(&role.commands, |spec: &CommandSpec| {
                 (spec.when.as_ref(), [&spec.run, &spec.unless].into_iter().chain(&spec.interrupts).collect())
             })?,

@@ -16,6 +16,7 @@ pub mod results;
 pub mod run;
 pub mod status;
 mod template;
+mod upload;
 
 pub use inputs::{Inputs, RenderError, SecretSource};
 pub use program::{Mode, compile, compile_check};

@@ -48,9 +48,12 @@ pub(super) fn unit(name: &str) -> Result<(), &'static str> {
     (of(name, "_.-@:\\") && !name.starts_with('-')).then_some(()).ok_or("the name of a unit")
 }
 
-/// Debian package.
+/// Package: its name in Debian, and after a slash that of RPM distributions where it differs. Either may be empty.
 pub(super) fn package(name: &str) -> Result<(), &'static str> {
-    (of(name, ".+-:=~") && !name.starts_with('-')).then_some(()).ok_or("the name of a package")
+    let parts: Vec<&str> = name.split('/').collect();
+    let one = |part: &&str| part.is_empty() || (of(part, "._+-:=~") && !part.starts_with('-'));
+    let good = parts.len() <= 2 && parts.iter().all(one) && parts.iter().any(|part| !part.is_empty());
+    good.then_some(()).ok_or("the name of a package")
 }
 
 fn of(name: &str, others: &str) -> bool {

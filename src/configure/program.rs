@@ -19,6 +19,9 @@ pub enum Mode {
     Apply,
 }
 
+/// Bytes in a second below which an upload is given up on.
+const SLOWEST: u64 = 128 * 1024;
+
 /// Exit code of a program in which a resource failed.
 pub const FAILED: i32 = 10;
 
@@ -28,10 +31,13 @@ pub(super) struct Layout<'a> {
     pub(super) state: &'a str,
     /// What tells package scripts not to start services.
     pub(super) policy: &'a str,
+    /// What tells which distribution it is.
+    pub(super) release: &'a str,
 }
 
 /// Where things lie on every node.
-pub(super) const LAYOUT: Layout<'static> = Layout { state: "/var/lib/refarch", policy: "/usr/sbin/policy-rc.d" };
+pub(super) const LAYOUT: Layout<'static> =
+    Layout { state: "/var/lib/refarch", policy: "/usr/sbin/policy-rc.d", release: "/etc/os-release" };
 
 /// Compiles one stage.
 #[must_use]
@@ -52,7 +58,8 @@ pub(super) fn compile_at(stages: &[&Stage], mode: Mode, layout: &Layout<'_>) -> 
         compiler.item(number, &item.want);
     }
     let mode_name = if mode == Mode::Check { "check" } else { "apply" };
-    let mut text = format!("M={mode_name} S={} P={}\n", quote(layout.state), quote(layout.policy));
+    let mut text =
+        format!("M={mode_name} S={} P={} O={}\n", quote(layout.state), quote(layout.policy), quote(layout.release));
     text.push_str(&without_comments(include_str!("program.sh")));
     text.push_str(&compiler.text);
     text.push_str("exit \"$BAD\"\n");
@@ -74,10 +81,12 @@ fn deadline(items: &[&Item], mode: Mode) -> Duration {
         .iter()
         .map(|item| match (&item.want, mode) {
             (Want::Packages { .. }, Mode::Apply) => 1800,
+            // A node may have to wait until others have theirs.
+            (Want::Upload { size, .. }, Mode::Apply) => 600 + size / SLOWEST,
             (Want::Command { deadline, .. }, Mode::Apply) => u64::from(*deadline) + 40,
             (Want::Service { .. }, Mode::Apply) => 400,
             (Want::Ready { deadline, .. }, Mode::Apply) => u64::from(*deadline) + 15,
-            (Want::Command { .. }, Mode::Check) => 35,
+            (Want::Command { .. } | Want::Upload { .. }, Mode::Check) => 35,
             (Want::Ready { .. }, Mode::Check) => 15,
             _ => 1,
         })
@@ -140,7 +149,7 @@ impl<'a> Compiler<'a> {
                 Want::Service { name, .. } => {
                     compiler.units.insert(name);
                 }
-                Want::Command { .. } | Want::Ready { .. } => {}
+                Want::Upload { .. } | Want::Command { .. } | Want::Ready { .. } => {}
             }
         }
         compiler
@@ -175,6 +184,9 @@ impl<'a> Compiler<'a> {
             Want::Absent { path } => {
                 let fact = self.fact(path);
                 self.words("absent", [&number.to_string(), &fact, path]);
+            }
+            Want::Upload { path, size, sha256, unless, .. } => {
+                self.words("upload", [&number.to_string(), unless, sha256, &size.to_string(), path]);
             }
             Want::Command { run, unless, interrupts, deadline, .. } => {
                 let interrupts = interrupts.clone().unwrap_or_default();
@@ -248,12 +260,11 @@ impl<'a> Compiler<'a> {
             return;
         }
         self.seen.packages = true;
-        self.text.push_str("HAVE=$(dpkg-query -W -f '${db:Status-Status} ${Package}\\n'");
+        self.text.push_str("ask_packages");
         for name in &self.packages {
-            let bare = name.split('=').next().unwrap_or(name);
-            let _ = write!(self.text, " {}", quote(bare));
+            let _ = write!(self.text, " {}", quote(name));
         }
-        self.text.push_str(" 2>/dev/null)\n");
+        self.text.push('\n');
     }
 
     /// One `systemctl show` over all units, after systemd has read what changed.

@@ -1,6 +1,6 @@
 # The part that every program has in common. POSIX sh and coreutils; runs as root.
 #
-# M is `check` or `apply`, S the folder for records, P the path of policy-rc.d. Standard input, after the program
+# M is `check` or `apply`, S the folder for records, P the path of policy-rc.d, O that of os-release. Standard input, after the program
 # itself, holds the contents of the files in the order in which they are named. A line that begins with the byte
 # 0x1e is a message for the controller: number of the resource, outcome, detail. Every other line is for the log.
 umask 077
@@ -37,21 +37,53 @@ touched() {
     grep -lxsF -e "$1" -- "$S"/services/* | while read -r r; do rm -f -- "$r"; done
 }
 
+# Which kind of packages: deb, rpm or none. A name with a slash is called otherwise by RPM distributions, or not needed.
+kind() {
+    case $(. "$O" 2>/dev/null; echo " ${ID-} ${ID_LIKE-} ") in
+    *" debian "* | *" ubuntu "*) echo deb ;;
+    *" rhel "* | *" fedora "* | *" centos "* | *" amzn "*) echo rpm ;;
+    *) if command -v dpkg-query >/dev/null; then echo deb; fi ;;
+    esac
+}
+named() { # names
+    for n in "$@"; do
+        case $KIND:$n in rpm:*/*) n=${n#*/} ;; *) n=${n%%/*} ;; esac
+        [ -z "$n" ] || printf '%s ' "$n"
+    done
+}
+ask_packages() { # names
+    KIND=$(kind)
+    set -- $(named "$@")
+    case $KIND in
+    deb)
+        for n in "$@"; do set -- "$@" "${n%%=*}"; shift; done
+        HAVE=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null)
+        ;;
+    # A minimal variant of a package provides its name and cannot be installed beside it.
+    rpm) HAVE=$(for n in "$@"; do if rpm -q --quiet --whatprovides "$n" 3<&-; then echo "installed $n"; fi; done) ;;
+    esac
+}
 packages() { # number, names
     i=$1 miss=
     shift
-    for n in "$@"; do
+    for n in $(named "$@"); do
         case $NL$HAVE$NL in *"${NL}installed ${n%%[:=]*}$NL"*) ;; *) miss="$miss $n" ;; esac
     done
     if [ -z "$miss" ]; then
         say "$i" ok ''
         return
     fi
-    if ! command -v dpkg-query >/dev/null; then
-        fail "$i" "this machine has no dpkg: refarch configures Debian 11 to 13 and Ubuntu 20.04 to 24.04, not yet RHEL or Amazon Linux"
+    if [ -z "$KIND" ]; then
+        fail "$i" "this machine is neither of Debian's kind nor of RHEL's: refarch configures Debian 11 to 13, Ubuntu 20.04 to 24.04, RHEL 8 and 9, and Amazon Linux 2023"
         return
     fi
-    if [ "$M" = apply ]; then
+    if [ "$M$KIND" = applyrpm ]; then
+        doing "$i" "installing$miss"
+        if ! dnf -q -y --setopt=install_weak_deps=False install $miss 3<&-; then
+            fail "$i" "could not install$miss"
+            return
+        fi
+    elif [ "$M" = apply ]; then
         doing "$i" "installing$miss"
         if [ ! -e "$P" ] || grep -qs 'made by refarch' "$P"; then
             POLICY=$P
@@ -205,6 +237,46 @@ absent() { # number, fact, path
         return
     fi
     say "$1" changed remove
+}
+
+upload() { # number, guard, sha256, size, path
+    if bounded 30 "$2" >/dev/null 2>&1 || { [ -f "$5" ] && y=$(sha256sum <"$5") && [ "${y%% *}" = "$3" ]; }; then
+        say "$1" ok ''
+        return
+    fi
+    if [ "$M" = apply ] && ! receive "$@"; then
+        fail "$1" 'did not arrive whole; what did is kept, and the next run goes on from there'
+        return
+    fi
+    say "$1" changed "send $(($4 / 1000000)) MB"
+}
+# The controller sends what is missing once it is asked to: after the contents of all files, which come unasked.
+receive() {
+    [ -d "${5%/*}" ] || (umask 022 && mkdir -p -- "${5%/*}") || return 1
+    q=$5.$3.part
+    for o in "$5".*.part; do [ "$o" = "$q" ] || rm -f -- "$o"; done
+    o=$(stat -c %s -- "$q" 2>/dev/null) || o=0
+    if [ "$o" -gt "$4" ]; then
+        rm -f -- "$q"
+        o=0
+    fi
+    y=$(df -k --output=avail -- "${5%/*}" | tail -n 1)
+    if [ "$y" -lt $((($4 - o) / 1024)) ]; then
+        echo "${5%/*} has room for $((y / 1024)) MB, and $((($4 - o) / 1048576)) MB are to come"
+        return 1
+    fi
+    if [ "$SKIP" -gt 0 ]; then
+        dd "bs=$SKIP" count=1 iflag=fullblock of=/dev/null status=none <&3 || return 1
+        SKIP=0
+    fi
+    say "$1" send "$o"
+    head -c "$(($4 - o))" <&3 >>"$q" || return 1
+    y=$(sha256sum <"$q")
+    if [ "${y%% *}" != "$3" ]; then
+        [ "$(stat -c %s -- "$q")" -lt "$4" ] || rm -f -- "$q"
+        return 1
+    fi
+    mv -fT -- "$q" "$5"
 }
 
 guarded() { # number, seconds, guard, text, whether it interrupts something

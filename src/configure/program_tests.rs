@@ -101,6 +101,7 @@ impl Rig {
         }
         fs::write(root.join("bin/dpkg"), "#!/bin/sh\n").unwrap();
         fs::set_permissions(root.join("bin/dpkg"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(root.join("os-release"), "ID=debian\n").unwrap();
         let id = |option: &str| {
             let output = Command::new("id").arg(option).output().unwrap();
             String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -148,8 +149,8 @@ impl Rig {
 
     async fn run(&self, mode: Mode, items: &[Item]) -> Ran {
         let stage = Stage { node: "here".to_owned(), role: "test".to_owned(), resources: items.to_vec() };
-        let (state, policy) = (self.text("state"), self.text("policy-rc.d"));
-        let program = compile_at(&[&stage], mode, &Layout { state: &state, policy: &policy });
+        let (state, policy, release) = (self.text("state"), self.text("policy-rc.d"), self.text("os-release"));
+        let program = compile_at(&[&stage], mode, &Layout { state: &state, policy: &policy, release: &release });
         let _ = fs::remove_file(self.path("calls"));
         let (events, mut receiver) = Events::channel();
         let log = StepLog::new(events, "step", None);
@@ -459,8 +460,9 @@ async fn content_that_does_not_arrive_whole_never_replaces_a_file() {
     fs::write(rig.path("etc/big"), "old").unwrap();
     let content = "x".repeat(100_000);
     let stage = Stage { node: "here".into(), role: "test".into(), resources: vec![rig.file("etc/big", &content)] };
-    let (state, policy) = (rig.text("state"), rig.text("policy-rc.d"));
-    let mut program = compile_at(&[&stage], Mode::Apply, &Layout { state: &state, policy: &policy });
+    let (state, policy, release) = (rig.text("state"), rig.text("policy-rc.d"), rig.text("os-release"));
+    let layout = Layout { state: &state, policy: &policy, release: &release };
+    let mut program = compile_at(&[&stage], Mode::Apply, &layout);
     program.stdin.truncate(program.stdin.len() - 1000);
     let (events, _receiver) = Events::channel();
     let log = StepLog::new(events, "step", None);
@@ -468,6 +470,102 @@ async fn content_that_does_not_arrive_whole_never_replaces_a_file() {
     assert!(error.output().iter().any(|line| line.contains("did not arrive whole")), "{:?}", error.output());
     assert_eq!(fs::read_to_string(rig.path("etc/big")).unwrap(), "old");
     assert_eq!(fs::read_dir(rig.path("etc")).unwrap().count(), 1, "a part of the file was left behind");
+}
+
+fn upload(rig: &Rig, unless: &str) -> Item {
+    let source = rig.path("package");
+    let (size, sha256) = super::upload::measure(&source).unwrap();
+    let (path, unless) = (rig.text("var/package.deb"), unless.to_owned());
+    Item { id: "upload".into(), want: Want::Upload { path, source, size, sha256, unless } }
+}
+
+#[tokio::test]
+async fn a_large_file_is_sent_once_and_only_where_it_is_needed() {
+    let rig = Rig::new();
+    let content: Vec<u8> = (0..3_000_000u32).map(|number| (number % 251) as u8).collect();
+    fs::write(rig.path("package"), &content).unwrap();
+    let needed = upload(&rig, "test -e \"$D/installed\"".replace("$D", &rig.text("")).as_str());
+    // Files that are right already are skipped in what is sent, before the upload begins.
+    fs::write(rig.path("etc/right"), "as it is").unwrap();
+    fs::set_permissions(rig.path("etc/right"), fs::Permissions::from_mode(0o640)).unwrap();
+    let installs = format!("test \"$(stat -c %s {})\" = 3000000", rig.text("var/package.deb"));
+    let items = [rig.file("etc/right", "as it is"), needed, command("install", installs, "false".into())];
+
+    let checked = rig.run(Mode::Check, &items).await;
+    assert_eq!(checked.of("upload"), (Outcome::Changed, "send 3 MB".to_owned()));
+    assert!(!rig.path("var/package.deb").exists(), "a check sends nothing");
+    let applied = rig.run(Mode::Apply, &items).await;
+    assert_eq!(applied.of("upload"), (Outcome::Changed, "send 3 MB".to_owned()));
+    assert_eq!(applied.of("command install").0, Outcome::Changed);
+    assert!(fs::read(rig.path("var/package.deb")).unwrap() == content);
+    assert_eq!(mode_of(&rig.path("var/package.deb")), 0o600);
+
+    // The node has it: it is not sent again, even where the file here is gone.
+    fs::remove_file(rig.path("package")).unwrap();
+    assert_eq!(rig.run(Mode::Apply, &items).await.of("upload").0, Outcome::Ok);
+    // It was installed and removed: neither.
+    fs::remove_file(rig.path("var/package.deb")).unwrap();
+    fs::write(rig.path("installed"), "").unwrap();
+    assert_eq!(rig.run(Mode::Apply, &items).await.of("upload").0, Outcome::Ok);
+}
+
+#[tokio::test]
+async fn an_upload_that_broke_off_goes_on_where_it_stopped() {
+    let rig = Rig::new();
+    fs::write(rig.path("package"), vec![7; 1_000_000]).unwrap();
+    let item = upload(&rig, "false");
+    let Want::Upload { sha256, .. } = &item.want else { unreachable!() };
+    let part = rig.path(&format!("var/package.deb.{sha256}.part"));
+    fs::create_dir(rig.path("var")).unwrap();
+    fs::write(rig.path("var/package.deb.older.part"), "of another package").unwrap();
+
+    // The file becomes shorter while it is sent: what has arrived is kept.
+    fs::write(rig.path("package"), vec![7; 400_000]).unwrap();
+    let broken = rig.run(Mode::Apply, std::slice::from_ref(&item)).await;
+    assert_eq!(broken.of("upload").0, Outcome::Failed);
+    let told = broken.report.unwrap_err().output().join("\n");
+    assert!(told.contains("became shorter"), "{told}");
+    assert_eq!(fs::metadata(&part).unwrap().len(), 400_000);
+    assert!(!rig.path("var/package.deb.older.part").exists());
+
+    // Only the rest is read: its beginning is something else now, and nobody notices.
+    let mut content = vec![9; 400_000];
+    content.resize(1_000_000, 7);
+    fs::write(rig.path("package"), content).unwrap();
+    assert_eq!(rig.run(Mode::Apply, std::slice::from_ref(&item)).await.of("upload").0, Outcome::Changed);
+    assert!(fs::read(rig.path("var/package.deb")).unwrap() == vec![7; 1_000_000] && !part.exists());
+
+    // What arrives whole and is not what was promised never gets the name.
+    fs::remove_file(rig.path("var/package.deb")).unwrap();
+    let wrong = rig.run(Mode::Apply, std::slice::from_ref(&item)).await;
+    assert_eq!(wrong.of("upload").0, Outcome::Failed);
+    assert!(!rig.path("var/package.deb").exists() && !part.exists());
+}
+
+#[tokio::test]
+async fn packages_have_the_names_of_the_distribution() {
+    let rig = Rig::new();
+    let names = ["curl", "gnupg/gnupg2", "netbase/", "/policycoreutils-python-utils"].map(str::to_owned).to_vec();
+    let items = [Item { id: "packages".into(), want: Want::Packages { names } }];
+    let ran = rig.run(Mode::Check, &items).await;
+    assert_eq!(ran.of("packages"), (Outcome::Changed, "install curl gnupg netbase".to_owned()));
+    let rpm = "case $4 in curl) exit 0 ;; *) test -e \"$D/packages/$4\" ;; esac";
+    let dnf = "echo \"dnf $*\" >>\"$D/calls\"; for p in \"$@\"; do : >\"$D/packages/$p\"; done";
+    for (name, text) in [("rpm", rpm), ("dnf", dnf)] {
+        let path = rig.path("bin").join(name);
+        fs::write(&path, format!("#!/bin/sh\n{}\n", text.replace("$D", &rig.text("")))).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    for id in ["ID=\"rhel\"", "ID=rocky\nID_LIKE=\"rhel centos fedora\"", "ID=amzn\nID_LIKE=fedora"] {
+        fs::write(rig.path("os-release"), id).unwrap();
+        let _ = fs::remove_dir_all(rig.path("packages"));
+        fs::create_dir(rig.path("packages")).unwrap();
+        let ran = rig.run(Mode::Apply, &items).await;
+        let missing = "install gnupg2 policycoreutils-python-utils".to_owned();
+        assert_eq!(ran.of("packages"), (Outcome::Changed, missing), "{id}");
+        assert!(ran.calls[0].ends_with("install gnupg2 policycoreutils-python-utils"), "{:?}", ran.calls);
+        assert!(rig.run(Mode::Apply, &items).await.all_ok(), "{id}");
+    }
 }
 
 #[tokio::test]

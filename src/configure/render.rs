@@ -18,7 +18,7 @@ use super::{
     names,
     resource::{Item, Stage, Task, Want},
     status::{Fact, NodeQuestions, Probe},
-    template,
+    template, upload,
 };
 use crate::catalog::{PathCheck, Phase, Role, SecretSpec, ServiceSpec};
 
@@ -298,6 +298,12 @@ impl RoleOnNode<'_> {
             let path = self.path(texts, 0)?;
             add(format!("absent {path}"), Want::Absent { path });
         }
+        for texts in &self.compiled.uploads {
+            if self.wanted(texts)? {
+                let path = self.path(texts, 0)?;
+                add(format!("upload {path}"), self.upload(texts, path)?);
+            }
+        }
         self.commands(Phase::Before, &mut add)?;
         for (spec, texts) in self.role.services.iter().zip(&self.compiled.services) {
             if self.wanted(texts)? {
@@ -316,6 +322,22 @@ impl RoleOnNode<'_> {
         }
         self.commands(Phase::After, &mut add)?;
         Ok(Stage { node: self.node.to_owned(), role: self.name.to_owned(), resources: items })
+    }
+
+    fn upload(&self, texts: &Conditional, path: String) -> Result<Want, RenderError> {
+        let source = self.shown(&texts.texts[1], "the source of an upload")?;
+        let unless = self.shown(&texts.texts[2], "the guard of an upload")?;
+        let Some(folder) = self.renderer.inputs.folder else {
+            let (source, sha256) = (source.into(), template::sha256(b""));
+            return Ok(Want::Upload { path, source, size: 0, sha256, unless });
+        };
+        let file = folder.join(&source);
+        let (size, sha256) = upload::measure(&file).map_err(|error| RenderError::Value {
+            file: texts.place.file.clone(),
+            line: texts.place.line,
+            message: format!("cannot read `{source}`: {error}"),
+        })?;
+        Ok(Want::Upload { path, source: file, size, sha256, unless })
     }
 
     fn commands(&self, phase: Phase, add: &mut impl FnMut(String, Want)) -> Result<(), RenderError> {

@@ -1,5 +1,7 @@
 //! What a stage wants of a node, ready to be compiled to a program.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// When in an upgrade a role's own text runs on a node.
@@ -94,6 +96,19 @@ pub enum Want {
     Absent {
         /// Path.
         path: String,
+    },
+    /// A large file of the user's, where the node needs it.
+    Upload {
+        /// Path on the node.
+        path: String,
+        /// File on this machine.
+        source: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// Its SHA-256 in hexadecimal.
+        sha256: String,
+        /// Guard: success means that the node does not need it.
+        unless: String,
     },
     /// A guarded command.
     Command {

@@ -12,6 +12,8 @@ pub enum Message {
     Output(String),
     /// Resource of this number is being worked on.
     Doing(usize, String),
+    /// The node waits for an upload from this byte on.
+    Send(usize, u64),
     /// Content of a file that differs.
     Present(usize, Vec<u8>),
     /// What came of a resource.
@@ -39,6 +41,7 @@ fn parse_message(message: &str) -> Option<Message> {
     let rest = words.next().unwrap_or_default();
     Some(match kind {
         "doing" => Message::Doing(number, rest.to_owned()),
+        "send" => Message::Send(number, rest.parse().ok()?),
         "present" => Message::Present(number, decode(rest)?),
         "ok" => Message::Outcome(number, Outcome::Ok, rest.to_owned()),
         "changed" => Message::Outcome(number, Outcome::Changed, rest.to_owned()),
@@ -79,7 +82,7 @@ impl Collector {
                 }
                 self.recent.push(line);
             }
-            Message::Doing(..) => {}
+            Message::Doing(..) | Message::Send(..) => {}
             Message::Present(number, content) => {
                 if let (Some(result), Ok(text)) = (self.results.get_mut(number), String::from_utf8(content)) {
                     result.present = Some(text);

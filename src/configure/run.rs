@@ -2,10 +2,13 @@
 
 use std::sync::Mutex;
 
+use tokio::sync::mpsc;
+
 use super::{
     program::{FAILED, Mode, compile, compile_check},
     resource::{Item, ItemResult, Outcome, Stage, Want},
     results::{Collector, Message, parse_line},
+    upload,
 };
 use crate::{
     event::StepLog,
@@ -154,19 +157,44 @@ async fn run(
     stages: &[&Stage],
     log: Option<&StepLog>,
 ) -> Result<Collector, ConfigureError> {
-    let items = stages.iter().flat_map(|stage| &stage.resources);
-    let collector = Mutex::new(Collector::new(items.map(|item| item.id.clone())));
+    let ids = stages.iter().flat_map(|stage| &stage.resources).map(|item| item.id.clone());
+    let collector = Mutex::new(Collector::new(ids));
     let total = stages.iter().map(|stage| stage.resources.len() as u64).sum();
+    let (ask, asked) = mpsc::unbounded_channel();
     let sink = |line: &str| {
         let mut collector = collector.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for message in parse_line(line) {
             if let Some(log) = log {
                 tell(log, &collector, &message, total);
             }
+            if let Message::Send(number, from) = &message {
+                // Whoever serves is gone when the program has ended.
+                let _ = ask.send((*number, *from));
+            }
             collector.take(message);
         }
     };
-    let output = remote.run(host, program, &sink).await?;
+    let items: Vec<&Item> = stages.iter().flat_map(|stage| &stage.resources).collect();
+    let output = if items.iter().any(|item| matches!(item.want, Want::Upload { .. })) {
+        let (pieces, more) = mpsc::channel(1);
+        let progress = |note: String| {
+            let Some(log) = log else { return };
+            let done = collector.lock().unwrap_or_else(std::sync::PoisonError::into_inner).done() as u64;
+            log.progress(done, total, note);
+        };
+        let serve = async {
+            if let Err(reason) = upload::serve(&items, asked, pieces, &progress).await {
+                sink(&reason);
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            output = remote.run_fed(host, program, more, &sink) => output?,
+            output = serve => output,
+        }
+    } else {
+        remote.run(host, program, &sink).await?
+    };
     let collector = collector.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     if output.code == Some(0) || (output.code == Some(FAILED) && collector.failure().is_some()) {
         return Ok(collector);
@@ -195,7 +223,7 @@ fn tell(log: &StepLog, collector: &Collector, message: &Message, total: u64) {
             }
             log.progress(done + 1, total, note);
         }
-        Message::Present(..) => {}
+        Message::Present(..) | Message::Send(..) => {}
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -88,6 +89,12 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Faults> {
             let folder = request.file.parent().unwrap_or(Path::new("")).to_owned();
             let exists = |name: &str| folder.join(name).is_file();
             let read = |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string());
+            let head = |name: &str| {
+                let mut bytes = Vec::new();
+                let file = std::fs::File::open(folder.join(name));
+                let read = file.and_then(|file| file.take(checks::HEAD).read_to_end(&mut bytes));
+                read.map(|_| bytes).map_err(|error| error.to_string())
+            };
             let context = Context {
                 environment: &environment,
                 reference: reference.as_ref(),
@@ -95,6 +102,7 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Faults> {
                 providers: request.providers,
                 exists: &exists,
                 read: &read,
+                head: &head,
                 provenance: &provenance,
                 unknown: &dropped.union(&missing).cloned().collect(),
             };
@@ -211,7 +219,8 @@ pub fn compiled_providers() -> Vec<ProviderKind> {
         ProviderKind::Local => cfg!(feature = "local"),
         ProviderKind::Static => cfg!(feature = "static"),
         ProviderKind::Aws => cfg!(feature = "aws"),
-        ProviderKind::Gcp | ProviderKind::Azure => false,
+        ProviderKind::Gcp => cfg!(feature = "gcp"),
+        ProviderKind::Azure => false,
     };
     ProviderKind::ALL.into_iter().filter(built).collect()
 }

@@ -56,6 +56,9 @@ pub struct Environment {
     /// What only Amazon Web Services has (`provider: aws`).
     #[serde(default)]
     pub aws: Aws,
+    /// What only Google Cloud has (`provider: gcp`).
+    #[serde(default)]
+    pub gcp: Gcp,
     /// Machines that exist already (`provider: static`): the inventory file, relative to this one.
     #[serde(default)]
     pub inventory: Option<String>,
@@ -296,6 +299,9 @@ pub enum Via {
     /// Private addresses, through AWS Systems Manager: no port is open to anybody. Needs `aws` and its
     /// session-manager-plugin on this machine, and the SSM agent in the image.
     Ssm,
+    /// Private addresses, through Google's Identity-Aware Proxy: no port is open to anybody but Google. Needs `gcloud`
+    /// on this machine.
+    Iap,
 }
 
 /// How a cloud machine's host key becomes known.
@@ -468,6 +474,21 @@ pub struct Aws {
     pub permissions_boundary: Option<String>,
     /// Instance profile that exists, instead of one made for this environment.
     pub instance_profile: Option<String>,
+}
+
+/// What only Google Cloud has.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gcp {
+    /// Project that this environment belongs to. Default: `GOOGLE_CLOUD_PROJECT`, else that of your credentials.
+    #[schemars(example = &"my-project")]
+    pub project: Option<String>,
+    /// Cloud KMS key that encrypts disks and buckets. Default: Google's own.
+    #[schemars(example = &"projects/p/locations/europe-west4/keyRings/r/cryptoKeys/k")]
+    pub kms_key: Option<String>,
+    /// Service account of the nodes that exists, instead of one made for this environment.
+    #[schemars(example = &"nodes@my-project.iam.gserviceaccount.com")]
+    pub service_account: Option<String>,
 }
 
 /// Containers on this machine.

@@ -151,14 +151,14 @@ impl Runs {
         Ok(runs)
     }
 
-    /// The run that `resume` takes up: the latest one, unless it was done or somebody works on it. An older one is
-    /// of the past: what came after it saw its work.
+    /// The run that `resume` takes up: the latest one, unless it was done. An older one is of the past: what came after
+    /// it saw its work. Whether somebody works on it is for the lock to say.
     ///
     /// # Errors
     /// When the folder or a journal cannot be read.
-    pub fn latest_unfinished(&self, active: Option<&str>) -> Result<Option<RunSummary>, JournalError> {
-        let latest = self.list(active)?.into_iter().next();
-        Ok(latest.filter(|run| !matches!(run.state, RunState::Running | RunState::Done)))
+    pub fn latest_unfinished(&self) -> Result<Option<RunSummary>, JournalError> {
+        let latest = self.list(None)?.into_iter().next();
+        Ok(latest.filter(|run| run.state != RunState::Done))
     }
 
     /// How long steps took in the latest runs. What cannot be read is left out: it is only a guess anyway.

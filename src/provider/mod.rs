@@ -4,6 +4,8 @@
 pub mod aws;
 pub mod cloud;
 pub mod diff;
+#[cfg(feature = "gcp")]
+pub mod gcp;
 pub mod keys;
 #[cfg(feature = "local")]
 pub mod local;

@@ -8,7 +8,7 @@ use tokio::{
     process::Command,
 };
 
-use super::{LineSink, Output, Program, Remote, RemoteError};
+use super::{LineSink, More, Output, Program, Remote, RemoteError};
 use crate::provider::Host;
 
 /// This machine, as a node.
@@ -32,7 +32,7 @@ pub(crate) struct LocalShell {
 }
 
 impl LocalShell {
-    async fn run_here(&self, program: Program, lines: LineSink<'_>) -> std::io::Result<Output> {
+    async fn run_here(&self, program: Program, more: Option<More>, lines: LineSink<'_>) -> std::io::Result<Output> {
         let path = std::env::var("PATH").unwrap_or_default();
         let mut child = Command::new("sh")
             .args(["-c", &program.command])
@@ -46,6 +46,12 @@ impl LocalShell {
         let feed = async {
             if let Some(mut input) = input.take() {
                 let _ = input.write_all(&program.stdin).await;
+                let Some(mut more) = more else { return };
+                while let Some(piece) = more.recv().await {
+                    if input.write_all(&piece).await.is_err() {
+                        return;
+                    }
+                }
             }
         };
         let mut stdout = Vec::new();
@@ -64,7 +70,14 @@ impl LocalShell {
                 let _ = errors.read_to_end(&mut stderr).await;
             }
         };
-        tokio::join!(feed, read, complain);
+        {
+            let told = async { tokio::join!(read, complain) };
+            tokio::pin!(told);
+            tokio::select! {
+                _ = &mut told => {}
+                () = feed => { told.await; }
+            }
+        }
         let status = child.wait().await?;
         Ok(Output { code: status.code(), stdout, stderr })
     }
@@ -77,13 +90,17 @@ impl Remote for LocalShell {
         program: Program,
         lines: LineSink<'a>,
     ) -> BoxFuture<'a, Result<Output, RemoteError>> {
-        Box::pin(async move {
-            self.run_here(program, lines).await.map_err(|error| RemoteError::Connect {
-                node: host.node.clone(),
-                address: "here".to_owned(),
-                reason: error.to_string(),
-            })
-        })
+        Box::pin(async move { self.run_here(program, None, lines).await.map_err(|error| failed(host, &error)) })
+    }
+
+    fn run_fed<'a>(
+        &'a self,
+        host: &'a Host,
+        program: Program,
+        more: More,
+        lines: LineSink<'a>,
+    ) -> BoxFuture<'a, Result<Output, RemoteError>> {
+        Box::pin(async move { self.run_here(program, Some(more), lines).await.map_err(|error| failed(host, &error)) })
     }
 
     fn await_ready<'a>(&'a self, _: &'a Host, _: Duration) -> BoxFuture<'a, Result<(), RemoteError>> {
@@ -93,4 +110,8 @@ impl Remote for LocalShell {
     fn forget<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async {})
     }
+}
+
+fn failed(host: &Host, error: &std::io::Error) -> RemoteError {
+    RemoteError::Connect { node: host.node.clone(), address: "here".to_owned(), reason: error.to_string() }
 }

@@ -40,6 +40,10 @@ pub struct Output {
     pub stderr: Vec<u8>,
 }
 
+/// What a program reads after its [`Program::stdin`], in pieces, as they come; its input ends when the sender is gone.
+/// The channel's bound is what keeps a large file out of memory.
+pub type More = tokio::sync::mpsc::Receiver<Vec<u8>>;
+
 /// Receives standard output line by line while the program runs.
 pub type LineSink<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
@@ -108,6 +112,21 @@ pub trait Remote: Send + Sync {
         program: Program,
         lines: LineSink<'a>,
     ) -> BoxFuture<'a, Result<Output, RemoteError>>;
+
+    /// Runs a program that reads more than fits into memory. A way that cannot carry it ends the program's input early.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    fn run_fed<'a>(
+        &'a self,
+        host: &'a Host,
+        program: Program,
+        more: More,
+        lines: LineSink<'a>,
+    ) -> BoxFuture<'a, Result<Output, RemoteError>> {
+        drop(more);
+        self.run(host, program, lines)
+    }
 
     /// Waits until the node answers, asking again and again, for at most `deadline`.
     fn await_ready<'a>(&'a self, host: &'a Host, deadline: Duration) -> BoxFuture<'a, Result<(), RemoteError>>;

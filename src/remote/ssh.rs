@@ -19,7 +19,9 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{LineSink, Output, Program, Remote, RemoteError, control, shell::quote, ssh_config::SshFiles, ssh_error};
+use super::{
+    LineSink, More, Output, Program, Remote, RemoteError, control, shell::quote, ssh_config::SshFiles, ssh_error,
+};
 use crate::provider::Host;
 
 /// Time that a program gets beyond its deadline before the controller gives up on the node's own limit.
@@ -197,7 +199,13 @@ impl SshRemote {
         }
     }
 
-    async fn run_on(&self, host: &Host, program: &Program, lines: LineSink<'_>) -> Result<Output, RemoteError> {
+    async fn run_on(
+        &self,
+        host: &Host,
+        program: &Program,
+        more: Option<More>,
+        lines: LineSink<'_>,
+    ) -> Result<Output, RemoteError> {
         let slot = self.slot(&host.node);
         // The semaphore is never closed.
         let _permit = slot.sessions.acquire().await.ok();
@@ -211,7 +219,12 @@ impl SshRemote {
         let feed = async {
             if let Some(mut input) = input {
                 // A program may end without reading everything.
-                let _ = input.write_all(&program.stdin).await;
+                let mut open = input.write_all(&program.stdin).await.is_ok();
+                if let Some(mut more) = more {
+                    while open && let Some(piece) = more.recv().await {
+                        open = input.write_all(&piece).await.is_ok();
+                    }
+                }
                 let _ = input.shutdown().await;
             }
         };
@@ -228,7 +241,15 @@ impl SshRemote {
             }
         };
         let whole = async {
-            let streams = async { tokio::join!(feed, read, complain) };
+            let streams = async {
+                let told = async { tokio::join!(read, complain) };
+                tokio::pin!(told);
+                // Whoever says nothing any more reads nothing any more.
+                tokio::select! {
+                    _ = &mut told => {}
+                    () = feed => { told.await; }
+                }
+            };
             tokio::pin!(streams);
             let ended = child.wait();
             tokio::pin!(ended);
@@ -307,7 +328,7 @@ impl SshRemote {
         }
         let program =
             Program { command: "true".to_owned(), stdin: Vec::new(), root: true, deadline: Duration::from_secs(10) };
-        let output = self.run_on(host, &program, &|_| {}).await?;
+        let output = self.run_on(host, &program, None, &|_| {}).await?;
         if output.code == Some(0) {
             return Ok(());
         }
@@ -322,7 +343,17 @@ impl Remote for SshRemote {
         program: Program,
         lines: LineSink<'a>,
     ) -> BoxFuture<'a, Result<Output, RemoteError>> {
-        Box::pin(async move { self.run_on(host, &program, lines).await })
+        Box::pin(async move { self.run_on(host, &program, None, lines).await })
+    }
+
+    fn run_fed<'a>(
+        &'a self,
+        host: &'a Host,
+        program: Program,
+        more: More,
+        lines: LineSink<'a>,
+    ) -> BoxFuture<'a, Result<Output, RemoteError>> {
+        Box::pin(async move { self.run_on(host, &program, Some(more), lines).await })
     }
 
     fn await_ready<'a>(&'a self, host: &'a Host, deadline: Duration) -> BoxFuture<'a, Result<(), RemoteError>> {

@@ -14,12 +14,12 @@ use super::{
     work::{Scene, Work},
 };
 use crate::{
-    clock::SystemClock,
+    clock::{Clock as _, SystemClock},
     engine::{self, ErrorClass, Options, Report, StepError, StopSignal},
     event::Events,
     exit,
     journal::{Header, OutputLog, Resumed, Run, RunId, Runs},
-    lock::{Lease, Lock, LockRequest},
+    lock::{self, Lease, Lock, LockRequest},
     operator::Operator,
     plan::{Action, Plan, Step, StepId, Verb},
     provider::{Change, Resource},
@@ -72,6 +72,15 @@ impl Session {
             wait,
         };
         Ok(Lock::acquire(&self.workspace.lock(), request, Arc::new(SystemClock), waiting).await?)
+    }
+
+    /// The run that somebody works on now. A lease whose holder is gone is nobody's.
+    ///
+    /// # Errors
+    /// When the lease cannot be read.
+    pub fn active_run(&self) -> Result<Option<String>, Error> {
+        let lease = lock::status(&self.workspace.lock())?;
+        Ok(lease.filter(|lease| !lease.is_expired(SystemClock.now())).and_then(|lease| lease.run))
     }
 
     /// The environment's runs.

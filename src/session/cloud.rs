@@ -27,7 +27,7 @@ pub fn options(environment: &Environment, workspace: &Workspace) -> CloudOptions
         access: match environment.ssh.via {
             None | Some(Via::Bastion) => Access::Bastion,
             Some(Via::Public) => Access::Public,
-            Some(Via::Ssm) => Access::Tunnel,
+            Some(Via::Ssm | Via::Iap) => Access::Tunnel,
         },
         ssh_user: environment.ssh.user.clone(),
         ssh_port: environment.ssh.port.unwrap_or(defaults.ssh_port),
@@ -112,5 +112,17 @@ pub fn aws(environment: &Environment) -> crate::provider::aws::AwsOptions {
         iam_path: aws.iam_path.unwrap_or_else(|| "/refarch/".to_owned()),
         permissions_boundary: aws.permissions_boundary,
         instance_profile: aws.instance_profile,
+    }
+}
+
+/// What only Google Cloud has.
+#[cfg(feature = "gcp")]
+#[must_use]
+pub fn gcp(environment: &Environment) -> crate::provider::gcp::GcpOptions {
+    let gcp = environment.gcp.clone();
+    crate::provider::gcp::GcpOptions {
+        project: gcp.project,
+        kms_key: gcp.kms_key,
+        service_account: gcp.service_account,
     }
 }

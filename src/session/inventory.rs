@@ -51,6 +51,11 @@ pub(super) fn provider(
             super::cloud::options(environment, workspace),
             super::cloud::aws(environment),
         ))),
+        #[cfg(feature = "gcp")]
+        (ProviderKind::Gcp, _) => Ok(Box::new(crate::provider::gcp::provider(
+            super::cloud::options(environment, workspace),
+            super::cloud::gcp(environment),
+        ))),
         (ProviderKind::Static, Some(inventory)) => Ok(Box::new(StaticProvider::new(inventory))),
         (kind, _) => Err(Error::refused(
             exit::ENVIRONMENT,

@@ -118,7 +118,7 @@ impl Place {
         Workspace::for_environment(std::path::Path::new(""), environment, Some(self.workspaces.clone()))
     }
 
-    #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "no cloud in this build"))]
+    #[cfg_attr(not(any(feature = "aws", feature = "gcp")), expect(unused_variables, reason = "no cloud in this build"))]
     fn provider(&self, environment: &str, workspace: &Workspace) -> Result<Box<dyn Provider>, Error> {
         match self.provider {
             #[cfg(feature = "aws")]
@@ -129,10 +129,17 @@ impl Place {
                 let own = aws::AwsOptions { profile: self.profile.clone(), ..aws::AwsOptions::default() };
                 Ok(Box::new(aws::provider(options, own)))
             }
+            #[cfg(feature = "gcp")]
+            ProviderKind::Gcp => {
+                use crate::provider::{cloud::CloudOptions, gcp};
+                let options =
+                    CloudOptions { region: self.region.clone(), ..CloudOptions::new(environment, workspace.root()) };
+                Ok(Box::new(gcp::provider(options, gcp::GcpOptions::default())))
+            }
             kind => Err(Error::refused(
                 exit::USAGE,
                 format!("provider `{kind}` has no environments that expire, or is not part of this build"),
-                Some("a build with `--features aws` has `aws`"),
+                Some("builds with `--features aws`, `--features gcp` have those"),
             )),
         }
     }

@@ -21,7 +21,7 @@ fn counts() -> impl Strategy<Value = (String, String)> {
                 }
             }
             if tls {
-                text.push_str("settings:\n  linux-package: { internal_tls: git }\n");
+                text.push_str("settings:\n  linux-package: { internal_tls: all }\n");
             }
             (size.to_owned(), text)
         },

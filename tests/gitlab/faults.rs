@@ -89,6 +89,16 @@ fn what_only_the_wiring_shows_is_refused_before_anything_changes() {
             "settings:\n  linux-package: { source: none }\n",
             "settings.linux-package.version must say which version source none gives",
         ),
+        (
+            "3k",
+            "settings:\n  linux-package: { version: '18.8', internal_tls: all }\n",
+            "internal_tls: all needs version 18.10 or newer",
+        ),
+        (
+            "1k",
+            "settings:\n  linux-package: { version: '19.2.1', source: file }\n",
+            "settings.linux-package.location must say where source file finds the package",
+        ),
         ("1k", "settings:\n  haproxy-external: { tls: own }\n", "certificate_file and key_file are not both given"),
         (
             "3k",

@@ -123,6 +123,14 @@ fn every_option_has_its_golden_configuration() {
 }
 
 #[test]
+fn every_kind_of_node_has_its_golden_configuration_with_encryption_inside() {
+    for size in ["2k", "3k", "10k"] {
+        let place = Place::new(size, "settings:\n  linux-package: { internal_tls: all }\n");
+        write_or_compare(&of(&format!("{size}-tls"), &place, &[]));
+    }
+}
+
+#[test]
 fn balancers_with_a_floating_address_have_their_golden_configuration() {
     let more = "nodes:\n  haproxy-external: { count: 2 }\n  haproxy-internal: { count: 2 }\n\
         settings:\n  haproxy-external: { floating_address: 198.18.0.200 }\n  \

@@ -4,8 +4,10 @@
 mod any_counts;
 mod faults;
 mod goldens;
+mod inside;
 mod place;
 mod predecessor;
+mod rpm;
 mod run_order;
 mod scripts;
 mod secrets;

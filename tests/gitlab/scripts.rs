@@ -110,7 +110,7 @@ fn package(verb: &str, settings: &str, installed: &str, held: bool) -> (bool, St
     stand_in(folder.path(), "apt-mark", &format!("case $1 in showhold) {hold} ;; esac; :"));
     stand_in(folder.path(), "curl", "while [ $# -gt 1 ]; do [ \"$1\" = -o ] && echo key >\"$2\"; shift; done; :");
     stand_in(folder.path(), "dpkg-deb", "case $3 in Package) echo gitlab-ee ;; *) echo 18.11.3-ee.0 ;; esac");
-    stand_in(folder.path(), "gpg", "echo fpr:::::::::BBBB:");
+    stand_in(folder.path(), "gpg", "echo pub:; echo fpr:::::::::BBBB:");
     stand_in(folder.path(), "apt-get", "echo \"apt-get $*\" >&2; exit 1");
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let output = Command::new("dash")
@@ -229,6 +229,7 @@ impl Node {
         }
         let root = folder.path().display();
         let text = fs::read_to_string(super::place::root().join("roles/gitlab").join(script)).unwrap();
+        let text = text.replace("/usr/local/lib/refarch/", &format!("{root}/bin/"));
         let text =
             ["/etc/", "/var/"].into_iter().fold(text, |text, place| text.replace(place, &format!("{root}{place}")));
         for (name, program) in programs {
@@ -257,10 +258,8 @@ impl Node {
 #[test]
 fn a_node_reconfigures_when_what_it_reads_has_changed_and_only_then() {
     let ctl = "echo \"$@\" >>\"$ROOT/calls\"; [ ! -e \"$ROOT/broken\" ] || { echo 'FATAL: unknown key x'; exit 1; }";
-    let node = Node::new(
-        "linux-package/files/reconfigure.sh",
-        &[("gitlab-ctl", ctl), ("dpkg-query", "cat \"$ROOT/version\"")],
-    );
+    let node =
+        Node::new("linux-package/files/reconfigure.sh", &[("gitlab-ctl", ctl), ("package", "cat \"$ROOT/version\"")]);
     node.write("version", "19.3.1");
     node.write("etc/gitlab/gitlab.rb", "a");
     assert!(!node.run(&["done"]).0 && !node.run(&["serving"]).0, "a new node has nothing that could be interrupted");
@@ -291,7 +290,7 @@ fn a_node_reconfigures_when_what_it_reads_has_changed_and_only_then() {
 
 #[test]
 fn an_own_script_runs_after_each_reconfigure_and_its_failure_counts() {
-    let node = Node::new("linux-package/files/reconfigure.sh", &[("gitlab-ctl", ":"), ("dpkg-query", ":")]);
+    let node = Node::new("linux-package/files/reconfigure.sh", &[("gitlab-ctl", ":"), ("package", ":")]);
     node.write("etc/gitlab/gitlab.rb", "a");
     node.write("etc/refarch/own-after", "echo ran >>\"$ROOT/own\"");
     assert!(node.run(&["run"]).0 && node.run(&["done"]).0);

@@ -63,6 +63,7 @@ def digest(rb)
     version: VERSION, services: services(rb), address: consul['bind_addr'],
     consul_server: named.include?('consul_role'), consul_servers: consul['retry_join'] || [],
     pgbouncer_host: rb.dig('pgbouncer', 'databases', 'gitlabhq_production', 'host'),
+    patroni_tls: rb.dig('patroni', 'tls_certificate_file') && [rb['patroni']['tls_certificate_file'], rb['patroni']['tls_key_file']],
     redis_primary: named.include?('redis_replica_role') ? rb['redis']['master_ip'] : nil,
     gitaly_port: port_of(git['tls_listen_addr'] || git['listen_addr']) || 8075,
     praefect_port: port_of(praefect['tls_listen_addr'] || praefect['listen_addr']) || 2305,
@@ -101,6 +102,19 @@ def configuration
   rb.sections
 end
 
+# A service that may not read its key does not start.
+def check_keys(rb)
+  { 'git' => [rb.dig('gitaly', 'configuration', 'tls', 'key_path'), rb.dig('praefect', 'configuration', 'tls', 'key_path')],
+    'gitlab-psql' => [rb.dig('postgresql', 'ssl_key_file'), rb.dig('patroni', 'tls_key_file'), rb.dig('pgbouncer', 'client_tls_key_file')],
+    'gitlab-redis' => [rb.dig('redis', 'tls_key_file'), rb.dig('sentinel', 'tls_key_file')],
+    'gitlab-consul' => [rb.dig('consul', 'tls_key_file')] }.each do |user, files|
+    files.compact.each do |file|
+      owner = `stat -c %U #{file}`.chomp
+      stop "error: #{file} belongs to #{owner}, and #{user} cannot read it" unless owner == user
+    end
+  end
+end
+
 def wait_for(what, seconds = 60)
   give_up = Time.now + seconds
   until (found = yield)
@@ -111,7 +125,9 @@ def wait_for(what, seconds = 60)
 end
 
 def reconfigure
-  found = digest(configuration)
+  rb = configuration
+  check_keys(rb)
+  found = digest(rb)
   complete_secrets
   text = JSON.generate(found)
   same = File.exist?(STATE) && File.read(STATE) == text && system('systemctl is-active -q gitlab-runsvdir')

@@ -40,6 +40,8 @@ class Servers
           yield socket
         rescue SystemCallError, IOError
           nil # whoever asked is gone
+        rescue StandardError => e
+          raise unless e.class.name.start_with?('OpenSSL') # who asks without TLS is sent away
         ensure
           socket.close
         end
@@ -48,8 +50,19 @@ class Servers
   end
 
   # HTTP: the path in; a status and a body out.
-  def http(port, address = '0.0.0.0')
+  def http(port, address = '0.0.0.0', tls: nil)
+    if tls
+      require 'openssl'
+      context = OpenSSL::SSL::SSLContext.new
+      context.cert = OpenSSL::X509::Certificate.new(File.read(tls.first))
+      context.key = OpenSSL::PKey.read(File.read(tls.last))
+    end
     at(port, address) do |socket|
+      if tls
+        socket = OpenSSL::SSL::SSLSocket.new(socket, context)
+        socket.sync_close = true
+        socket.accept
+      end
       path = socket.gets.to_s.split[1].to_s
       nil while socket.gets.to_s.chomp != ''
       status, body = yield path
@@ -173,7 +186,7 @@ class Servers
       @leader = found if found && found != 'nobody'
       @known = !found.nil? && found != 'nobody'
     end
-    http(8008) do |path|
+    http(8008, tls: @state['patroni_tls']) do |path|
       role = @leading ? 'primary' : 'replica'
       case path
       when '/leader' then [@leading ? 200 : 503, '']

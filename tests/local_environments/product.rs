@@ -92,11 +92,16 @@ pub(super) fn reconfigured(calls: &[Call]) -> BTreeMap<&str, (f64, f64)> {
     times
 }
 
-fn environment(name: &str, architecture: &str, subnet: &str, port: u16) -> String {
+/// The smaller size fetches its package; the larger one has it sent, and encrypts what goes between its nodes.
+fn environment(name: &str, architecture: &str, subnet: &str, package: &str) -> String {
+    let source = match architecture {
+        "3k" => format!("source: url\n    location: {package}"),
+        _ => format!("source: file\n    internal_tls: all\n    location: {package}"),
+    };
     format!(
         "name: {name}\narchitecture: {architecture}\nprovider: local\nstack: gitlab\npurpose: test\n\
          external_url: https://{name}.test\nlocal: {{ subnet: {subnet}.0/24 }}\nsettings:\n  linux-package:\n    \
-         version: 18.11.3\n    source: url\n    location: http://{subnet}.1:{port}/18.11.3.deb\n"
+         version: 18.11.3\n    {source}\n"
     )
 }
 
@@ -107,7 +112,13 @@ async fn comes_up(name: &'static str, architecture: &str, subnet: &str) {
         double(version, &scratch.path().join(format!("{version}.deb")));
     }
     let port = serve(scratch.path());
-    let place = Place::new(name, &environment(name, architecture, subnet, port));
+    let sent = scratch.path().join("gitlab-ee_18.11.3-ee.0_amd64.deb");
+    fs::copy(scratch.path().join("18.11.3.deb"), &sent).unwrap();
+    let package = match architecture {
+        "3k" => format!("http://{subnet}.1:{port}/18.11.3.deb"),
+        _ => sent.display().to_string(),
+    };
+    let place = Place::new(name, &environment(name, architecture, subnet, &package));
 
     place.refarch(&["apply", "--yes"]).expect(0).says("checks hold").says(&format!("https://{name}.test"));
     let again = place.refarch(&["apply"]).expect(0);
@@ -155,6 +166,16 @@ async fn comes_up(name: &'static str, architecture: &str, subnet: &str) {
     // One call into the console for all settings of the application.
     let console = calls.iter().filter(|call| call.what.starts_with("gitlab-rails") && call.result == "begins").count();
     assert!(console <= 1, "{console} calls of the console");
+
+    if architecture != "3k" {
+        // Every node had the package once, and none keeps it.
+        let left = place.on("role:linux-package", "ls /var/cache/refarch").expect(0);
+        assert!(
+            left.stdout.lines().all(|line| line.split_once(" | ").is_none_or(|(_, file)| file.is_empty())),
+            "{}",
+            left.stdout
+        );
+    }
 
     // A setting that the version dropped is refused before anything changes.
     let wrong = "settings.linux-package.gitlab_rb={all: \"git_data_dirs['x'] = 1\"}";

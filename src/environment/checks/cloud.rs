@@ -28,9 +28,19 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if provider != ProviderKind::Aws && context.is_written("aws") {
         found.push(context.key_warning("aws", format!("`aws` changes nothing with provider `{provider}`")));
     }
-    if context.environment.ssh.via == Some(Via::Ssm) && provider != ProviderKind::Aws {
-        let fault = context.error("ssh.via", format!("provider `{provider}` has no Systems Manager"));
-        found.push(fault.hint("`bastion` or `public`"));
+    if provider != ProviderKind::Gcp && context.is_written("gcp") {
+        found.push(context.key_warning("gcp", format!("`gcp` changes nothing with provider `{provider}`")));
+    }
+    let tunnel = match context.environment.ssh.via {
+        Some(Via::Ssm) if provider != ProviderKind::Aws => Some("Systems Manager"),
+        Some(Via::Iap) if provider != ProviderKind::Gcp => Some("Identity-Aware Proxy"),
+        _ => None,
+    };
+    if let Some(tunnel) = tunnel {
+        let fault = context.error("ssh.via", format!("provider `{provider}` has no {tunnel}"));
+        let own = if provider == ProviderKind::Aws { "`ssm`" } else { "`iap`" };
+        let others = if provider == ProviderKind::Azure { String::new() } else { format!(" or {own}") };
+        found.push(fault.hint(format!("`bastion`, `public`{others}")));
     }
     ttl(context, found);
     network(context, found);
@@ -52,7 +62,7 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 fn ignored(context: &Context<'_>, provider: ProviderKind, found: &mut Vec<Diagnostic>) {
-    let keys = ["cloud", "aws", "ttl", "ssh.via", "ssh.host_keys"];
+    let keys = ["cloud", "aws", "gcp", "ttl", "ssh.via", "ssh.host_keys"];
     for key in keys.into_iter().filter(|key| context.is_written(key)) {
         found.push(context.key_warning(key, format!("`{key}` changes nothing with provider `{provider}`")));
     }

@@ -4,7 +4,7 @@ use rcgen::{KeyPair, PublicKeyData};
 use serde_json::Value;
 use x509_parser::{extensions::GeneralName, pem::parse_x509_pem, prelude::X509Certificate};
 
-use super::{super::suggest, Context};
+use super::{super::suggest, Context, package_file};
 use crate::{
     catalog::{SettingCheck, version},
     diagnostic::Diagnostic,
@@ -29,12 +29,13 @@ pub(super) fn faults(context: &Context<'_>, path: &str, value: &Value, check: Se
             Ok(_) => Vec::new(),
             Err(reason) => vec![unreadable(context, path, text, &reason)],
         },
+        SettingCheck::PackageFile => package_file::fault(context, path, text).into_iter().collect(),
         SettingCheck::UrlPasswordFile => url_password(context, path, text).into_iter().collect(),
         SettingCheck::Certificate => certificate(context, path, text),
     }
 }
 
-fn unreadable(context: &Context<'_>, path: &str, file: &str, reason: &str) -> Diagnostic {
+pub(super) fn unreadable(context: &Context<'_>, path: &str, file: &str, reason: &str) -> Diagnostic {
     let reason = reason.split(" (os error").next().unwrap_or_default().to_lowercase();
     context
         .error(path, format!("`{path}`: cannot read `{file}`: {reason}"))

@@ -5,10 +5,12 @@ mod contents;
 mod names;
 mod network;
 mod nodes;
+mod package_file;
 mod places;
 mod settings;
 
 pub use names::is_environment_name;
+pub(super) use package_file::HEAD;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,6 +63,8 @@ pub(crate) struct Context<'a> {
     pub exists: &'a dyn Fn(&str) -> bool,
     /// Text of such a file, or why it cannot be read.
     pub read: &'a dyn Fn(&str) -> Result<String, String>,
+    /// The first bytes of such a file, or why it cannot be read.
+    pub head: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
     pub provenance: &'a Provenance,
     /// Key paths whose value is a stand-in or was dropped: something is said about them already.
     pub unknown: &'a BTreeSet<String>,

@@ -31,6 +31,18 @@ use crate::{
     topology::Topology,
 };
 
+/// The agent that the tunnel ends at, where the image has none.
+const AGENT: &str = r#"
+if ! command -v amazon-ssm-agent >/dev/null && ! [ -e /snap/bin/amazon-ssm-agent ]; then
+    case $(dpkg --print-architecture) in arm64) kind=debian_arm64 ;; *) kind=debian_amd64 ;; esac
+    file=$(mktemp --suffix=.deb)
+    url=https://s3.amazonaws.com/ec2-downloads-windows/SSMAgent/latest/$kind/amazon-ssm-agent.deb
+    if command -v curl >/dev/null; then curl -fsSLo "$file" "$url"; else wget -qO "$file" "$url"; fi
+    dpkg -i "$file"
+    rm -f "$file"
+fi
+"#;
+
 /// One environment's view of AWS.
 #[derive(Debug)]
 pub struct Aws {
@@ -203,6 +215,15 @@ impl Cloud for Aws {
 
     fn architecture(&self, machine_type: &str) -> &'static str {
         machine::architecture(machine_type)
+    }
+
+    /// Rules are a part of their group and have none.
+    fn tagged(&self, kind: &str) -> bool {
+        kind != kind::RULES
+    }
+
+    fn tunnel_agent(&self) -> &'static str {
+        AGENT
     }
 
     fn small(&self) -> &'static str {

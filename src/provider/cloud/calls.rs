@@ -131,6 +131,17 @@ pub trait Cloud: Send + Sync {
     /// Machine type of the bastion.
     fn small(&self) -> &'static str;
 
+    /// Whether a kind of resource carries tags that can be read and changed. Where it does not, what it is found by lies
+    /// elsewhere, and tags are not compared. Pure.
+    fn tagged(&self, _kind: &str) -> bool {
+        true
+    }
+
+    /// What a machine's first start does so that the cloud's own tunnel reaches it: a piece of a shell script.
+    fn tunnel_agent(&self) -> &'static str {
+        ""
+    }
+
     /// How `ssh` gets to a machine's port through the cloud's own tunnel: a `ProxyCommand`. None: there is none.
     fn tunnel(&self, _handle: &str) -> Option<String> {
         None

@@ -8,14 +8,15 @@ use crate::provider::Resource;
 
 /// Text for the machine's user data; empty where there is nothing to do.
 #[must_use]
-pub(super) fn script(options: &CloudOptions, resource: &Resource) -> String {
+pub(super) fn script(options: &CloudOptions, tunnel_agent: &str, resource: &Resource) -> String {
     let mut parts = Vec::new();
     if let Some(mount) = resource.attributes.get("data_mount").and_then(Value::as_str) {
         parts.push(DATA_DISK.replace("@MOUNT@", mount));
     }
     if options.access == Access::Tunnel {
-        parts.push(AGENT.to_owned());
+        parts.push(tunnel_agent.to_owned());
     }
+    parts.retain(|part| !part.is_empty());
     if parts.is_empty() { String::new() } else { format!("#!/bin/sh\nset -eu\n{}", parts.join("")) }
 }
 
@@ -43,18 +44,6 @@ if ! grep -q " $mount " /etc/fstab; then
 fi
 "#;
 
-/// The agent that the tunnel ends at, where the image has none.
-const AGENT: &str = r#"
-if ! command -v amazon-ssm-agent >/dev/null && ! [ -e /snap/bin/amazon-ssm-agent ]; then
-    case $(dpkg --print-architecture) in arm64) kind=debian_arm64 ;; *) kind=debian_amd64 ;; esac
-    file=$(mktemp --suffix=.deb)
-    url=https://s3.amazonaws.com/ec2-downloads-windows/SSMAgent/latest/$kind/amazon-ssm-agent.deb
-    if command -v curl >/dev/null; then curl -fsSLo "$file" "$url"; else wget -qO "$file" "$url"; fi
-    dpkg -i "$file"
-    rm -f "$file"
-fi
-"#;
-
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeMap, process::Command};
@@ -74,11 +63,12 @@ mod tests {
             shared: false,
         };
         let mut options = CloudOptions::new("demo", "/nowhere");
-        assert_eq!(script(&options, &resource), "");
+        assert_eq!(script(&options, "echo agent\n", &resource), "");
         resource.attributes.insert("data_mount".to_owned(), "/var/opt/gitlab".into());
         options.access = Access::Tunnel;
-        let text = script(&options, &resource);
+        let text = script(&options, "echo agent\n", &resource);
         assert!(text.starts_with("#!/bin/sh\n") && text.contains("mount=/var/opt/gitlab\n"), "{text}");
+        assert!(text.ends_with("echo agent\n"), "{text}");
         assert!(Command::new("sh").args(["-n", "-c", &text]).status().unwrap().success());
     }
 }

@@ -173,7 +173,7 @@ impl<C: Cloud> CloudProvider<C> {
                 image: &image,
                 tags: &shared,
                 token: &token,
-                first_start: &first_start::script(&self.options, first),
+                first_start: &first_start::script(&self.options, self.cloud.tunnel_agent(), first),
                 book: &self.book,
             };
             match self.cloud.launch(launch).await {

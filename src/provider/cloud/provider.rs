@@ -251,8 +251,7 @@ impl<C: Cloud> CloudProvider<C> {
                 || self.options.tags.contains_key(key)
         };
         let seen: BTreeMap<&String, &String> = found.tags.iter().filter(|(key, _)| own(key)).collect();
-        // Rules are a part of their group and have none.
-        if found.kind != kind::RULES {
+        if self.cloud.tagged(found.kind) {
             attributes.insert("tags".to_owned(), json!(seen));
         }
         if let Some(wanted) = found.tags.get(tags::INSTEAD_OF) {

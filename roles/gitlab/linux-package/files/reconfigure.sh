@@ -8,7 +8,7 @@ what() {
     cat /etc/gitlab/gitlab.rb /etc/gitlab/leader.rb /etc/refarch/gitlab-secrets.json /etc/gitlab/ssl/* /etc/gitlab/trusted-certs/*.crt \
         /etc/refarch/own-after \
         2>/dev/null | sha256sum
-    dpkg-query -W -f '${Version}\n' gitlab-ee gitlab-ce 2>/dev/null || true
+    /usr/local/lib/refarch/package version || true
 }
 case $1 in
 done) [ "$(cat "$record" 2>/dev/null)" = "$(what)" ] ;;

@@ -20,7 +20,7 @@ gitaly['configuration'] = {
   tls_listen_addr: '0.0.0.0:9999',
   tls: {
     certificate_path: '/etc/gitlab/ssl/internal.crt',
-    key_path: '/etc/gitlab/ssl/internal.key'
+    key_path: '/etc/gitlab/ssl/git.key'
   },
   prometheus_listen_addr: '0.0.0.0:9236',
   auth: {

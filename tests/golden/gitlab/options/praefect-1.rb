@@ -32,7 +32,7 @@ praefect['configuration'] = {
   tls_listen_addr: '0.0.0.0:3305',
   tls: {
     certificate_path: '/etc/gitlab/ssl/internal.crt',
-    key_path: '/etc/gitlab/ssl/internal.key'
+    key_path: '/etc/gitlab/ssl/git.key'
   },
   prometheus_listen_addr: '0.0.0.0:9652',
   auth: {
