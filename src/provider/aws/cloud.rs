@@ -257,7 +257,9 @@ impl Cloud for Aws {
         Box::pin(async {
             let filters = vec![tag::filter(tags::ENVIRONMENT, &self.options.environment)];
             let instances = list::instances(self.clients().await?, Some(filters)).await?;
-            Ok(instances.iter().filter_map(|(instance, index)| list::plain(instance, *index)).collect())
+            let own =
+                instances.iter().filter(|(one, _)| tag::is_own(&tag::read(one.tags()), &self.options.environment));
+            Ok(own.filter_map(|(instance, index)| list::plain(instance, *index)).collect())
         })
     }
 

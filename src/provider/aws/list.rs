@@ -62,6 +62,19 @@ pub async fn list(
         balancer::list(clients, options),
     )?;
 
+    // Each answer is held against the tag: what a filter let through by mistake would be destroyed with ours.
+    let own = |tags: &[aws_sdk_ec2::types::Tag]| tag::is_own(&tag::read(tags), &options.environment);
+    let vpcs: Vec<_> = vpcs.into_iter().filter(|one| own(one.tags())).collect();
+    let subnets: Vec<_> = subnets.into_iter().filter(|one| own(one.tags())).collect();
+    let gateways: Vec<_> = gateways.into_iter().filter(|one| own(one.tags())).collect();
+    let nats: Vec<_> = nats.into_iter().filter(|one| own(one.tags())).collect();
+    let tables: Vec<_> = tables.into_iter().filter(|one| own(one.tags())).collect();
+    let groups: Vec<_> = groups.into_iter().filter(|one| own(one.tags())).collect();
+    let volumes: Vec<_> = volumes.into_iter().filter(|one| own(one.tags())).collect();
+    let instances: Vec<_> = instances.into_iter().filter(|(one, _)| own(one.tags())).collect();
+    let addresses: Vec<_> = addresses.addresses.unwrap_or_default().into_iter().filter(|one| own(one.tags())).collect();
+    let keys: Vec<_> = keys.key_pairs.unwrap_or_default().into_iter().filter(|one| own(one.tags())).collect();
+
     let mut found = Vec::new();
     for vpc in &vpcs {
         let attributes = vec![("cidr", json!(vpc.cidr_block()))];
@@ -75,13 +88,13 @@ pub async fn list(
     for gateway in &gateways {
         found.extend(simple(kind::GATEWAY, gateway.internet_gateway_id(), gateway.tags(), Vec::new()));
     }
-    for address in addresses.addresses() {
+    for address in &addresses {
         found.extend(simple(kind::ADDRESS, address.allocation_id(), address.tags(), Vec::new()));
     }
     for group in &groups {
         found.extend(simple(kind::FIREWALL, group.group_id(), group.tags(), Vec::new()));
     }
-    for key in keys.key_pairs() {
+    for key in &keys {
         // Without its comment.
         let words: Vec<&str> = key.public_key().unwrap_or_default().split_whitespace().take(2).collect();
         let public = if words.len() == 2 { vec![("public", json!(words.join(" ")))] } else { Vec::new() };
@@ -139,7 +152,6 @@ pub async fn list(
         .filter_map(|volume| Some((volume.volume_id()?, volume)))
         .collect();
     let associated: BTreeMap<&str, &str> = addresses
-        .addresses()
         .iter()
         .filter_map(|address| Some((address.instance_id()?, names.get(address.allocation_id()?)?.as_str())))
         .collect();

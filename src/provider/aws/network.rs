@@ -32,13 +32,18 @@ fn environment<'a>(making: &Making<'a>) -> &'a str {
     making.tags.get(tags::ENVIRONMENT).map_or("", String::as_str)
 }
 
+fn is_this(making: &Making<'_>, tags: &[aws_sdk_ec2::types::Tag]) -> bool {
+    tag::is(tags, environment(making), &making.resource.id)
+}
+
 /// Makes the network.
 pub async fn network(clients: &Clients, making: &Making<'_>) -> Result<String, ProviderError> {
     let doing = format!("create network {}", text(making, "cidr"));
     let own = tag::one(environment(making), &making.resource.id);
     let there = clients.ec2.describe_vpcs().set_filters(Some(own.to_vec())).send().await;
     let there = there.map_err(|error| failed(&doing, "ec2:DescribeVpcs", &error))?;
-    let found = there.vpcs().first().and_then(|vpc| vpc.vpc_id()).map(str::to_owned);
+    let found =
+        there.vpcs().iter().find(|vpc| is_this(making, vpc.tags())).and_then(|vpc| vpc.vpc_id()).map(str::to_owned);
     let id = match found {
         Some(id) => id,
         None => {
@@ -64,7 +69,12 @@ pub async fn subnet(clients: &Clients, places: &Places, making: &Making<'_>) -> 
     let own = tag::one(environment(making), &making.resource.id);
     let there = clients.ec2.describe_subnets().set_filters(Some(own.to_vec())).send().await;
     let there = there.map_err(|error| failed(&doing, "ec2:DescribeSubnets", &error))?;
-    let found = there.subnets().first().and_then(|subnet| subnet.subnet_id()).map(str::to_owned);
+    let found = there
+        .subnets()
+        .iter()
+        .find(|subnet| is_this(making, subnet.tags()))
+        .and_then(|subnet| subnet.subnet_id())
+        .map(str::to_owned);
     let id = match found {
         Some(id) => id,
         None => {
@@ -96,7 +106,7 @@ pub async fn gateway(clients: &Clients, making: &Making<'_>) -> Result<String, P
     let own = tag::one(environment(making), &making.resource.id);
     let there = clients.ec2.describe_internet_gateways().set_filters(Some(own.to_vec())).send().await;
     let there = there.map_err(|error| failed(doing, "ec2:DescribeInternetGateways", &error))?;
-    let (id, attached) = match there.internet_gateways().first() {
+    let (id, attached) = match there.internet_gateways().iter().find(|gateway| is_this(making, gateway.tags())) {
         Some(found) => {
             let attached = found.attachments().iter().any(|attachment| attachment.vpc_id() == Some(&vpc));
             (found.internet_gateway_id().unwrap_or_default().to_owned(), attached)
@@ -127,7 +137,8 @@ pub async fn address(clients: &Clients, making: &Making<'_>) -> Result<String, P
     let own = tag::one(environment(making), &making.resource.id);
     let there = clients.ec2.describe_addresses().set_filters(Some(own.to_vec())).send().await;
     let there = there.map_err(|error| failed(&doing, "ec2:DescribeAddresses", &error))?;
-    if let Some(id) = there.addresses().first().and_then(|address| address.allocation_id()) {
+    let mut own = there.addresses().iter().filter(|address| is_this(making, address.tags()));
+    if let Some(id) = own.find_map(|address| address.allocation_id()) {
         return Ok(id.to_owned());
     }
     let create = clients.ec2_once.allocate_address().domain(DomainType::Vpc);
@@ -145,7 +156,8 @@ pub async fn nat(clients: &Clients, making: &Making<'_>) -> Result<String, Provi
     let states = tag::by("state", &["pending", "available"]);
     let there = clients.ec2.describe_nat_gateways().set_filter(Some(own.into_iter().chain([states]).collect()));
     let there = there.send().await.map_err(|error| failed(&doing, "ec2:DescribeNatGateways", &error))?;
-    let found = there.nat_gateways().first().and_then(|nat| nat.nat_gateway_id()).map(str::to_owned);
+    let found = there.nat_gateways().iter().find(|nat| is_this(making, nat.tags()));
+    let found = found.and_then(|nat| nat.nat_gateway_id()).map(str::to_owned);
     if let Some(id) = found {
         await_nat(clients, &doing, &id, arrived).await?;
         return Ok(id);
@@ -221,7 +233,7 @@ async fn route_table(clients: &Clients, doing: &str, making: &Making<'_>) -> Res
     let own = tag::one(environment(making), &making.resource.id);
     let there = clients.ec2.describe_route_tables().set_filters(Some(own.to_vec())).send().await;
     let there = there.map_err(|error| failed(doing, "ec2:DescribeRouteTables", &error))?;
-    Ok(there.route_tables.unwrap_or_default().into_iter().next())
+    Ok(there.route_tables.unwrap_or_default().into_iter().find(|table| is_this(making, table.tags())))
 }
 
 /// Makes a table's ways and subnets what they should be.

@@ -50,6 +50,13 @@ pub fn is_own(tags: &Tags, environment: &str) -> bool {
     tags.get(tags::ENVIRONMENT).is_some_and(|value| value == environment)
 }
 
+/// Whether something of EC2 is this resource of this environment. Asked of every answer to a question by tag: what a
+/// filter let through by mistake would be taken for ours, changed and destroyed.
+pub fn is(tags: &[Tag], environment: &str, resource: &str) -> bool {
+    let found = read(tags);
+    is_own(&found, environment) && found.get(tags::RESOURCE).is_some_and(|value| value == resource)
+}
+
 /// Writes tags on something that is there.
 pub async fn write(clients: &Clients, kind: &str, handle: &str, tags: &Tags) -> Result<(), ProviderError> {
     let doing = format!("tag {handle}");

@@ -209,7 +209,7 @@ impl<C: Cloud> CloudProvider<C> {
 
     /// Notes machines that came to be without an answer.
     async fn look_again(&self) -> Result<(), ProviderError> {
-        for found in self.cloud.machines().await? {
+        for found in self.only_own(self.cloud.machines().await?) {
             self.book.note(&found.id, &found.handle);
         }
         Ok(())
@@ -280,7 +280,7 @@ impl<C: Cloud> CloudProvider<C> {
 
     pub(super) async fn hosts_now(&self, topology: &Topology) -> Result<Vec<Host>, ProviderError> {
         let machines: BTreeMap<ResourceId, Found> =
-            self.cloud.machines().await?.into_iter().map(|found| (found.id.clone(), found)).collect();
+            self.only_own(self.cloud.machines().await?).into_iter().map(|found| (found.id.clone(), found)).collect();
         let bastion = machines.get(BASTION).and_then(|found| found.machine.as_ref()?.public);
         let host = |node: &crate::topology::Node| {
             self.host(&node.name, machines.get(&format!("node/{}", node.name))?, bastion)
@@ -296,7 +296,7 @@ impl<C: Cloud> CloudProvider<C> {
             Some((asked, machines)) if *asked >= came => machines,
             _ => {
                 let asked = Instant::now();
-                let machines = self.cloud.machines().await?;
+                let machines = self.only_own(self.cloud.machines().await?);
                 &shared.insert((asked, machines)).1
             }
         };

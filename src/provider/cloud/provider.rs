@@ -123,7 +123,7 @@ impl<C: Cloud> CloudProvider<C> {
     async fn ready(&self) -> Result<(), ProviderError> {
         let mut looked = self.looked.lock().await;
         if !*looked {
-            let mut found = self.cloud.list().await?;
+            let mut found = self.only_own(self.cloud.list().await?);
             found.sort_by_cached_key(rank);
             self.note(&found).await?;
             *looked = true;
@@ -174,6 +174,13 @@ impl<C: Cloud> CloudProvider<C> {
                 Ok(())
             }
         }
+    }
+
+    /// Nothing that carries another environment's tag, whatever a cloud's filter let through: it would be changed and
+    /// destroyed with ours.
+    pub(super) fn only_own(&self, mut found: Vec<Found>) -> Vec<Found> {
+        found.retain(|one| one.tags.get(tags::ENVIRONMENT).is_none_or(|name| *name == self.options.environment));
+        found
     }
 
     async fn ensure_key(&self, resource: &Resource) -> Result<(), ProviderError> {
@@ -368,7 +375,7 @@ impl<C: Cloud> Provider for CloudProvider<C> {
     fn observe<'a>(&'a self) -> BoxFuture<'a, Result<Vec<Live>, ProviderError>> {
         Box::pin(async {
             let mut looked = self.looked.lock().await;
-            let mut found = self.cloud.list().await?;
+            let mut found = self.only_own(self.cloud.list().await?);
             found.sort_by_cached_key(rank);
             tell_apart(&mut found);
             self.note(&found).await?;
