@@ -105,7 +105,8 @@ class Servers
       here = alive.call
       leader = here.size * 2 > servers.size ? "#{here.first}:8300" : ''
       case path
-      when '/v1/status/leader' then [200, leader]
+      # A JSON text, quotes and all, as Consul answers.
+      when '/v1/status/leader' then [200, JSON.generate(leader)]
       when '/v1/operator/raft/configuration' then [200, { Servers: servers.map { |one| { Address: one, Voter: true } } }]
       when '/v1/agent/members' then [200, servers.map { |one| { Name: one, Status: here.include?(one) ? 1 : 4 } }]
       else [404, '']
