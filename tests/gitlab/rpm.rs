@@ -46,7 +46,7 @@ impl Rhel {
     fn package(&self, verb: &str, settings: &str) -> (bool, String) {
         let conf = format!(
             "EDITION=ee VERSION=18.11 SOURCE=mirror LOCATION=file://{} FINGERPRINT={} PACKAGE_FINGERPRINT={} \
-             ALLOW_UPGRADE=0 HEADER=\n{settings}\n",
+             HEADER=\n{settings}\n",
             self.path("repository").display(),
             self.text("repository.fpr"),
             self.text("package.fpr"),
@@ -91,10 +91,10 @@ fn on_rhel_the_wanted_version_comes_from_a_repository_of_the_pinned_keys_and_is_
     // Another version only where that is said.
     let (good, told) = rhel.package("install", "VERSION=19.2.1");
     assert!(!good && told.contains("an upgrade has an order of its own"), "{told}");
-    let (good, told) = rhel.package("install", "VERSION=19.9 ALLOW_UPGRADE=1");
+    let (good, told) = rhel.package("upgrade", "VERSION=19.9");
     assert!(!good && told.contains("there is no gitlab-ee 19.9 in the repository"), "{told}");
     assert!(told.ends_with("19.2.1-ee.0.el9 18.11.3-ee.0.el9 18.11.2-ee.0.el9"), "{told}");
-    let (good, told) = rhel.package("install", "VERSION=19.2.1 ALLOW_UPGRADE=1");
+    let (good, told) = rhel.package("upgrade", "VERSION=19.2.1");
     assert!(good, "{told}");
     assert_eq!(rhel.version(), "19.2.1-ee.0.el9");
 }

@@ -102,7 +102,7 @@ fn stand_in(folder: &Path, name: &str, text: &str) {
 fn package(verb: &str, settings: &str, installed: &str, held: bool) -> (bool, String) {
     let folder = tempfile::tempdir().unwrap();
     let conf = folder.path().join("package.conf");
-    let defaults = "EDITION=ee VERSION=newest SOURCE=repository LOCATION= FINGERPRINT=AAAA ALLOW_UPGRADE=0 HEADER=\n";
+    let defaults = "EDITION=ee VERSION=newest SOURCE=repository LOCATION= FINGERPRINT=AAAA HEADER=\n";
     fs::write(&conf, format!("{defaults}{settings}\n")).unwrap();
     let answer = if installed.is_empty() { String::new() } else { format!("echo 'installed {installed}'") };
     stand_in(folder.path(), "dpkg-query", &answer);

@@ -113,7 +113,7 @@ fn in_order(calls: &[Call], name: &str) {
         assert!(nodes.len() <= turns.len() + again, "{group}: {nodes:?}");
     }
     let last = of("consul").last().unwrap().node.clone();
-    assert_eq!(last, format!("{name}-consul-1"), "the double's Consul is led by the first server");
+    assert_eq!(last, format!("{name}-consul-1"), "the double's Consul is led by the first server: {:?}", of("consul"));
     // Only the leader handed over, and after the others were upgraded.
     let switched: Vec<&Call> = calls
         .iter()

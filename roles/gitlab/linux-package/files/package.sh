@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the product's package as /etc/refarch/package.conf says, and holds it against upgrades by accident.
-# package installed|version|install
+# package installed|version|install|upgrade; only `upgrade` exchanges a version that is there.
 set -eu
 . "${REFARCH_PACKAGE_CONF:-/etc/refarch/package.conf}"
 name=gitlab-$EDITION
@@ -109,7 +109,7 @@ if [ -n "$have" ] && fits "$have"; then
     hold
     exit 0
 fi
-if [ -n "$have" ] && [ "$ALLOW_UPGRADE" != 1 ]; then
+if [ -n "$have" ] && [ "$1" != upgrade ]; then
     stop "$name $have is installed and $VERSION is wanted: an upgrade has an order of its own." \
         "Set settings.linux-package.allow_upgrade to true to have the package replaced node by node"
 fi
