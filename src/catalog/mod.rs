@@ -12,7 +12,8 @@ pub mod version;
 pub use product_settings::{Complaint, ProductSettings};
 pub use role::{
     Check, CommandSpec, CountRule, DirectorySpec, FileSpec, LinkSpec, Phase, PortSpec, ProbeSpec, Protocol, Reach,
-    Role, Rolling, SecretSpec, ServiceSpec, SettingCheck, SettingSpec, SshKeyKind, StatusSpec, UpgradeSpec,
+    RequirementSpec, Role, Rolling, SecretSpec, ServiceSpec, SettingCheck, SettingSpec, SshKeyKind, StatusSpec,
+    UpgradeSpec,
 };
 pub use roles::{CHECKS, Catalog, CatalogError, StackCatalog};
 pub use stack::{PathCheck, Probe, Product, StackSpec, SummaryLine};

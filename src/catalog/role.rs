@@ -34,6 +34,9 @@ pub struct Role {
     /// How a change reaches nodes that serve already.
     #[serde(default)]
     pub rolling: Rolling,
+    /// What a node must offer before anything is changed on it. `plan` and `apply` refuse where it does not.
+    #[serde(default)]
+    pub requires: Vec<RequirementSpec>,
     /// Distribution packages by their names in Debian. Where RPM distributions call one otherwise, that name follows a slash:
     /// `gnupg/gnupg2`; `netbase/` where they need none, `/policycoreutils-python-utils` where only they need one.
     #[serde(default)]
@@ -86,8 +89,10 @@ impl Role {
     /// Whether the role does anything on some node, rather than only bring others along.
     #[must_use]
     pub fn has_resources(&self) -> bool {
-        let Self { packages, directories, files, links, absent, uploads, commands, services, ready, .. } = self;
-        !(packages.is_empty()
+        let Self { requires, packages, directories, files, links, absent, uploads, commands, services, ready, .. } =
+            self;
+        !(requires.is_empty()
+            && packages.is_empty()
             && directories.is_empty()
             && files.is_empty()
             && links.is_empty()
@@ -140,6 +145,20 @@ pub struct UpgradeSpec {
     pub finish: Option<String>,
     /// Seconds that each of them may take. 0 means half an hour.
     pub deadline: u32,
+}
+
+/// What must hold on a node before refarch changes anything there.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequirementSpec {
+    /// What holds, a few words.
+    pub name: String,
+    /// POSIX shell; a template. It changes nothing, needs nothing that a role brings, and prints what is wrong and what to
+    /// do about it where it fails.
+    pub run: String,
+    /// Template expression; false leaves the requirement out.
+    #[serde(default)]
+    pub when: Option<String>,
 }
 
 /// A directory.

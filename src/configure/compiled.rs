@@ -30,6 +30,7 @@ pub(super) struct Conditional {
 
 /// The texts of one role, in the order of the lists in `role.yaml`.
 pub(super) struct CompiledRole {
+    pub(super) requires: Vec<Conditional>,
     pub(super) directories: Vec<Conditional>,
     pub(super) files: Vec<Conditional>,
     pub(super) links: Vec<Conditional>,
@@ -101,6 +102,7 @@ struct Compiler<'a> {
 impl Compiler<'_> {
     fn role(&mut self, role: &Role) -> Result<CompiledRole, RenderError> {
         Ok(CompiledRole {
+            requires: self.list(&role.requires, |spec| (spec.when.as_ref(), vec![&spec.run]))?,
             directories: self.list(&role.directories, |spec| (spec.when.as_ref(), vec![&spec.path]))?,
             files: self.list(&role.files, |spec| (spec.when.as_ref(), vec![&spec.path]))?,
             links: self.list(&role.links, |spec| (spec.when.as_ref(), vec![&spec.path, &spec.target]))?,

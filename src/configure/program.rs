@@ -88,6 +88,7 @@ fn deadline(items: &[&Item], mode: Mode) -> Duration {
             (Want::Ready { deadline, .. }, Mode::Apply) => u64::from(*deadline) + 15,
             (Want::Command { .. } | Want::Upload { .. }, Mode::Check) => 35,
             (Want::Ready { .. }, Mode::Check) => 15,
+            (Want::Requirement { .. }, _) => 35,
             _ => 1,
         })
         .sum();
@@ -149,7 +150,7 @@ impl<'a> Compiler<'a> {
                 Want::Service { name, .. } => {
                     compiler.units.insert(name);
                 }
-                Want::Upload { .. } | Want::Command { .. } | Want::Ready { .. } => {}
+                Want::Requirement { .. } | Want::Upload { .. } | Want::Command { .. } | Want::Ready { .. } => {}
             }
         }
         compiler
@@ -157,6 +158,7 @@ impl<'a> Compiler<'a> {
 
     fn item(&mut self, number: usize, want: &'a Want) {
         match want {
+            Want::Requirement { run } => self.words("requirement", [&number.to_string(), run]),
             Want::Packages { names } => {
                 self.ask_packages();
                 self.call("packages", [number.to_string()].into_iter().chain(names.iter().cloned()));

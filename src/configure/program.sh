@@ -37,6 +37,11 @@ touched() {
     grep -lxsF -e "$1" -- "$S"/services/* | while read -r r; do rm -f -- "$r"; done
 }
 
+# Asked before anything changes. What it prints is the message.
+requirement() { # number, text
+    if o=$(bounded 30 "$2" 2>&1); then say "$1" ok ''; else fail "$1" "$(printf '%s' "${o:-it does not say why}" | tr '\n' ' ')"; fi
+}
+
 # Which kind of packages: deb, rpm or none. A name with a slash is called otherwise by RPM distributions, or not needed.
 kind() {
     case $(. "$O" 2>/dev/null; echo " ${ID-} ${ID_LIKE-} ") in

@@ -198,6 +198,26 @@ fn tree(path: &Path) -> Vec<(PathBuf, u64)> {
     found
 }
 
+#[tokio::test]
+async fn what_a_role_requires_is_asked_before_anything_changes() {
+    let rig = Rig::new();
+    let requires = |run: String| Item { id: "requirement room".to_owned(), want: Want::Requirement { run } };
+    let items = [requires("echo 'no room:'; echo 'add a disk' >&2; exit 1".to_owned()), rig.directory("etc/app")];
+    let before = tree(rig.folder.path());
+    let checked = rig.run(Mode::Check, &items).await;
+    let unmet: Vec<_> = checked.report.as_ref().unwrap().results.iter().map(|one| one.is_unmet_requirement()).collect();
+    assert_eq!(unmet, [true, false]);
+    assert_eq!(checked.of("requirement room").1, "no room: add a disk");
+    let applied = rig.run(Mode::Apply, &items).await;
+    assert!(matches!(&applied.report, Err(ConfigureError::Failed { item, .. }) if item == "requirement room"));
+    assert_eq!(tree(rig.folder.path()), before, "something was made although the node lacks what is required");
+
+    let met = [requires("true".to_owned()), rig.directory("etc/app")];
+    assert_eq!(rig.run(Mode::Check, &met).await.of("requirement room").0, Outcome::Ok);
+    rig.run(Mode::Apply, &met).await;
+    assert!(rig.run(Mode::Check, &met).await.all_ok());
+}
+
 /// One of each kind.
 fn everything(rig: &Rig) -> Vec<Item> {
     let marker = rig.text("etc/app/marker");

@@ -16,7 +16,7 @@ use super::{
     facts::Facts,
     inputs::{Inputs, RenderError},
     names,
-    resource::{Item, Stage, Task, Want},
+    resource::{Item, REQUIREMENT, Stage, Task, Want},
     status::{Fact, NodeQuestions, Probe},
     template, upload,
 };
@@ -252,6 +252,12 @@ impl RoleOnNode<'_> {
     fn stage(&self, contents: &mut Contents) -> Result<Stage, RenderError> {
         let mut items = Vec::new();
         let mut add = |id: String, want: Want| items.push(Item { id, want });
+        for (spec, texts) in self.role.requires.iter().zip(&self.compiled.requires) {
+            if self.wanted(texts)? {
+                let run = self.shown(&texts.texts[0], "a requirement")?;
+                add(format!("{REQUIREMENT}{}", spec.name), Want::Requirement { run });
+            }
+        }
         if !self.role.packages.is_empty() {
             let mut names = self.role.packages.clone();
             names.sort();

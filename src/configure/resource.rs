@@ -52,6 +52,11 @@ pub struct Item {
 /// What is wanted of one thing on a node.
 #[derive(Debug, Clone)]
 pub enum Want {
+    /// What must hold before anything changes.
+    Requirement {
+        /// Shell text; prints what is wrong where it fails.
+        run: String,
+    },
     /// Packages installed.
     Packages {
         /// Names.
@@ -162,6 +167,17 @@ pub struct ItemResult {
     /// Check mode, a file that is not secret and differs: what is there now. Absent where there is no file.
     pub present: Option<String>,
 }
+
+impl ItemResult {
+    /// Whether it says that the node lacks what a role requires before anything changes.
+    #[must_use]
+    pub fn is_unmet_requirement(&self) -> bool {
+        self.outcome == Outcome::Failed && self.id.starts_with(REQUIREMENT)
+    }
+}
+
+/// How the identity of a requirement begins.
+pub(super) const REQUIREMENT: &str = "requirement ";
 
 /// Outcome for one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

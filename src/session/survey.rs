@@ -65,6 +65,10 @@ impl Session {
             })
             .await
         };
+        let unmet = unmet(&nodes);
+        if !unmet.is_empty() {
+            return Err(Error::refused(crate::exit::FAILED, unmet.join("; "), Some("nothing was changed anywhere")));
+        }
         let plan = self.plan(&difference, &stages, &nodes)?;
         let plan = Plan { money: self.money(&live, &desired), ..plan };
         Ok(Survey { live, nodes, plan })
@@ -172,6 +176,18 @@ impl Session {
         let plan = Plan { money: self.money(&live, &[]), ..plan };
         Ok((plan, live))
     }
+}
+
+/// What nodes do not offer although a role requires it, with the nodes that say the same in one line.
+fn unmet(nodes: &BTreeMap<String, NodeState>) -> Vec<String> {
+    let mut said: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (node, state) in nodes {
+        let NodeState::Seen { stages, .. } = state else { continue };
+        for result in stages.values().flatten().filter(|result| result.is_unmet_requirement()) {
+            said.entry(result.detail.trim()).or_default().push(node);
+        }
+    }
+    said.into_iter().map(|(what, nodes)| format!("{}: {what}", nodes.join(", "))).collect()
 }
 
 /// The node that a change makes, starts or removes: there is nothing to look at on it now.

@@ -49,6 +49,16 @@ impl Place {
         file(&self.stages()[node], path)
     }
 
+    /// What a node must offer before anything changes, as shell texts.
+    pub fn requirements(&self, node: &str) -> Vec<String> {
+        let items = self.stages()[node].iter().flat_map(|stage| stage.resources.clone()).collect::<Vec<_>>();
+        let texts = items.into_iter().filter_map(|item| match item.want {
+            Want::Requirement { run } => Some(run),
+            _ => None,
+        });
+        texts.collect()
+    }
+
     /// A node's gitlab.rb.
     pub fn rb(&self, node: &str) -> String {
         self.file(node, "/etc/gitlab/gitlab.rb").unwrap_or_else(|| panic!("{node} has no gitlab.rb"))

@@ -196,6 +196,46 @@ fn a_disk_that_holds_data_is_never_formatted() {
 }
 
 #[test]
+fn a_disk_that_holds_data_is_refused_before_anything_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    fs::write(&disk, "").unwrap();
+    let mount = folder.path().join("data");
+    fs::create_dir(&mount).unwrap();
+    let more = format!(
+        "settings: {{ base: {{ data_disks: {{ gitaly: [{{ device: {}, mount: {}, label: git }}] }} }} }}\n",
+        disk.display(),
+        mount.display()
+    );
+    let place = Place::new("3k", &more);
+    assert_eq!(place.requirements("demo-app-1"), [""; 0]);
+    let script = place.requirements("demo-gitaly-1").pop().unwrap();
+    let run = |script: &str, found: &str| {
+        stand_in(folder.path(), "wipefs", &format!("[ -z '{found}' ] || echo '{found}'"));
+        stand_in(folder.path(), "mountpoint", "exit 1");
+        let output = Command::new("dash")
+            .args(["-c", script])
+            .env("PATH", format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap()))
+            .output()
+            .unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (good, told) = run(&script, "");
+    assert!(!good && told.contains("is no disk of this machine"), "{told}");
+    // A file stands in for the disk.
+    let script = script.replace("[ ! -b ", "[ ! -f ");
+    assert_eq!(run(&script, ""), (true, String::new()));
+    assert_eq!(run(&script, "ext4 git"), (true, String::new()), "a disk of ours");
+    for found in ["xfs", "ext4 photos", "LVM2_member"] {
+        let (good, told) = run(&script, found);
+        assert!(!good && told.contains("it is left alone"), "{found}: {told}");
+    }
+    fs::write(mount.join("photo"), "").unwrap();
+    let (good, told) = run(&script, "");
+    assert!(!good && told.contains("would hide what is in it"), "{told}");
+}
+
+#[test]
 fn a_server_of_ones_own_that_does_not_answer_is_named() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let open = listener.local_addr().unwrap().port();
@@ -204,9 +244,11 @@ fn a_server_of_ones_own_that_does_not_answer_is_named() {
             "nodes: {{ postgres: {{ count: 0 }}, pgbouncer: {{ count: 0 }} }}\n\
              settings: {{ app: {{ external_database: {{ host: 127.0.0.1, port: {port} }} }} }}\n"
         );
-        let script = Place::new("3k", &more).file("demo-app-1", "/usr/local/lib/refarch/own-servers").unwrap();
-        let output = Command::new("bash").args(["-c", &script, "own-servers", "tell"]).output().unwrap();
-        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+        let place = Place::new("3k", &more);
+        assert_eq!(place.requirements("demo-gitaly-1"), [""; 0], "it does not use the server");
+        let script = place.requirements("demo-app-1").pop().unwrap();
+        let output = Command::new("dash").args(["-c", &script]).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
     };
     assert_eq!(run(open), (true, String::new()));
     // Nobody may listen on port 1 without root's consent.
@@ -316,10 +358,6 @@ fn praefects_database_is_made_once() {
 
 #[test]
 fn own_files_are_put_as_they_are_listed() {
-    if Command::new("jq").arg("--version").output().is_err() {
-        eprintln!("no jq here: not checked");
-        return;
-    }
     let node = Node::new("base/files/own-files.sh", &[("chown", ":")]);
     let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
     let path = node.folder.path().join("srv/a/file");
@@ -336,10 +374,6 @@ fn own_files_are_put_as_they_are_listed() {
 
 #[test]
 fn secrets_of_the_package_stay_and_ours_win() {
-    if Command::new("jq").arg("--version").output().is_err() {
-        eprintln!("no jq here: not checked");
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let (ours, theirs) = (folder.path().join("ours"), folder.path().join("theirs"));
     fs::write(&ours, r#"{"a": {"x": 1}}"#).unwrap();

@@ -8,11 +8,11 @@ cache=${REFARCH_CACHE:-$HOME/.cache/refarch}/ruby
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Ruby and what of it the nodes' base system lacks; fetched once for all builds.
-if [ ! -e "$cache/done" ]; then
+# Ruby and git, and what of them the nodes' base system lacks; fetched once for all builds.
+if [ ! -e "$cache/with-git" ]; then
     mkdir -p "$cache.new"
-    (cd "$cache.new" && apt-get download -q ruby3.1 libruby3.1 libgmp10 >/dev/null && touch done) || {
-        echo "ruby cannot be fetched from the package mirror: apt-get update" >&2
+    (cd "$cache.new" && apt-get download -q ruby3.1 libruby3.1 libgmp10 git libcurl3-gnutls >/dev/null && touch with-git) || {
+        echo "ruby and git cannot be fetched from the package mirror: apt-get update" >&2
         exit 1
     }
     rm -rf "$cache"
@@ -24,6 +24,11 @@ for package in "$cache"/*.deb; do
     dpkg-deb -x "$package" "$root/opt/gitlab/embedded/ruby"
 done
 rm -rf "$root/opt/gitlab/embedded/ruby/usr/share"
+# Of git's many programs, those that push, clone and serve.
+find "$root/opt/gitlab/embedded/ruby/usr/lib/git-core" -mindepth 1 ! -name git ! -name git-http-backend ! -name git-remote-http \
+    ! -name git-remote-https -delete
+cp "$here/git.sh" "$root/opt/gitlab/embedded/bin/git"
+chmod 0755 "$root/opt/gitlab/embedded/bin/git"
 cp "$here/double.rb" "$here/gitlab_rb.rb" "$here/servers.rb" "$here/ruby.sh" "$root/opt/gitlab/embedded/"
 cp "$here/../../roles/gitlab/gitlab-rb.json" "$root/opt/gitlab/embedded/"
 mkdir -p "$root/opt/gitlab/embedded/service/gitlab-rails"

@@ -1,6 +1,8 @@
 # The servers of one node, as far as anybody asks them anything. One thread per port and connection.
+require 'fileutils'
 require 'json'
 require 'socket'
+require 'tmpdir'
 
 # One line there, one line back.
 def ask(host, port, line, seconds = 3)
@@ -63,12 +65,18 @@ class Servers
         socket.sync_close = true
         socket.accept
       end
-      path = socket.gets.to_s.split[1].to_s
-      nil while socket.gets.to_s.chomp != ''
-      status, body = yield path
+      method, path, = socket.gets.to_s.split
+      headers = {}
+      until (line = socket.gets.to_s.chomp).empty?
+        name, value = line.split(':', 2)
+        headers[name.downcase] = value.strip
+      end
+      sent = socket.read(headers['content-length'].to_i)
+      status, body, more = yield path.to_s, method, headers, sent
       body = body.is_a?(String) ? body : JSON.generate(body)
-      reason = { 200 => 'OK', 404 => 'Not Found', 503 => 'Service Unavailable' }[status]
-      socket.write "HTTP/1.1 #{status} #{reason}\r\nContent-Length: #{body.bytesize}\r\nConnection: close\r\n\r\n#{body}"
+      reason = { 200 => 'OK', 401 => 'Unauthorized', 404 => 'Not Found', 503 => 'Service Unavailable' }[status]
+      lines = (more || {}).map { |name, value| "#{name}: #{value}\r\n" }.join
+      socket.write "HTTP/1.1 #{status} #{reason}\r\n#{lines}Content-Length: #{body.bytesize}\r\nConnection: close\r\n\r\n", body
     end
   end
 
@@ -163,6 +171,13 @@ class Servers
         when 'create' then data['databases'] |= [what] if leads?
         when 'stream' then leads? ? JSON.generate(data) : 'replica'
         when 'databases' then data['databases'].join(',')
+        when 'get' then (data['kept'] || {})[what] || 'none'
+        when 'put'
+          # What the application keeps: `none` is nothing.
+          if leads?
+            (data['kept'] ||= {})[what] = way
+            'OK'
+          end
         when 'schema' then leads? ? data['schema'] || 'none' : 'replica'
         when 'migrate'
           if !leads? then 'this server is a replica'
@@ -313,10 +328,73 @@ class Servers
     found
   end
 
+  # A line for the database's leader, told again while none leads.
+  def keep_asking(line)
+    give_up = Time.now + 20
+    loop do
+      told = ask(@state['needs']['db_host'], @state['needs']['db_port'], line)
+      return told if told && !%w[no replica].include?(told)
+      raise IOError, 'no database' if Time.now > give_up
+
+      sleep 0.2
+    end
+  end
+
+  # The part of the API that the probe of an upgrade uses.
+  def api(method, path, headers)
+    return [401, ''] unless headers['private-token'] == keep_asking('get token')
+
+    case [method, path.split('?').first]
+    in ['POST', '/api/v4/projects'] then [200, keep_asking('put project refarch-probe')]
+    in ['GET', '/api/v4/projects/root%2Frefarch-probe' | '/api/v4/projects/1']
+      keep_asking('get project') == 'none' ? [404, {}] : [200, { id: 1, path_with_namespace: 'root/refarch-probe' }]
+    in ['DELETE', '/api/v4/projects/1']
+      %w[project repository].each { |what| keep_asking("put #{what} none") }
+      [200, {}]
+    in ['DELETE', '/api/v4/personal_access_tokens/self']
+      keep_asking('put token none')
+      [200, {}]
+    end
+  end
+
+  # git over HTTP, by git itself. The repository lies in the database, so that every node has the same.
+  def git(method, path, headers, sent)
+    given = headers['authorization'].to_s[/\ABasic (.*)/, 1].to_s.unpack1('m').split(':', 2).last
+    return [401, '', { 'WWW-Authenticate' => 'Basic realm="double"' }] if given.nil? || given != keep_asking('get token')
+
+    Dir.mktmpdir do |folder|
+      packed = keep_asking('get repository')
+      repository = "#{folder}/root/refarch-probe.git"
+      FileUtils.mkdir_p(repository)
+      system('/opt/gitlab/embedded/bin/git', 'init', '-q', '--bare', '-b', 'probe', repository, exception: true)
+      IO.popen(['tar', '-xzC', repository], 'wb') { |tar| tar.write packed.unpack1('m0') } unless packed == 'none'
+      target, query = path.split('?', 2)
+      environment = {
+        'GIT_PROJECT_ROOT' => folder, 'GIT_HTTP_EXPORT_ALL' => '1', 'REMOTE_USER' => 'root', 'REMOTE_ADDR' => '127.0.0.1',
+        'REQUEST_METHOD' => method, 'PATH_INFO' => target, 'QUERY_STRING' => query.to_s,
+        'CONTENT_TYPE' => headers['content-type'].to_s, 'CONTENT_LENGTH' => sent.to_s.bytesize.to_s,
+        'HTTP_CONTENT_ENCODING' => headers['content-encoding'].to_s, 'GIT_PROTOCOL' => headers['git-protocol'].to_s
+      }
+      answer = IO.popen(environment, ['/opt/gitlab/embedded/bin/git', 'http-backend'], 'r+b') do |backend|
+        backend.write sent.to_s
+        backend.close_write
+        backend.read
+      end
+      if target.end_with?('/git-receive-pack')
+        packed = IO.popen(['tar', '-czC', repository, '.'], 'rb', &:read)
+        keep_asking("put repository #{[packed].pack('m0')}")
+        keep_asking("put pushes #{keep_asking('get pushes').to_i + 1}")
+      end
+      head, body = answer.split("\r\n\r\n", 2)
+      more = head.lines.to_h { |line| line.chomp.split(': ', 2) }
+      [more.delete('Status').to_s[/\A\d+/]&.to_i || 200, body, more]
+    end
+  end
+
   def nginx
     return unless @state['web_port']
 
-    http(@state['web_port']) do |path|
+    http(@state['web_port']) do |path, method, headers, sent|
       case path.split('?').first
       when '/-/readiness'
         # Without all=1 the application speaks of itself alone, once it has started.
@@ -328,7 +406,11 @@ class Servers
         # Poolers and clients wait for a leader that is moving.
         give_up = Time.now + 20
         sleep 0.2 until (lost = missing).empty? || Time.now > give_up
-        lost.empty? ? [200, "double #{@state['version']} on #{Socket.gethostname}\n"] : [503, "no #{lost.join(', ')}\n"]
+        if lost.any? then [503, "no #{lost.join(', ')}\n"]
+        elsif path.start_with?('/api/v4/') then api(method, path, headers)
+        elsif path.start_with?('/root/refarch-probe.git/') then git(method, path, headers, sent)
+        else [200, "double #{@state['version']} on #{Socket.gethostname}\n"]
+        end
       end
     end
     figures(8060)

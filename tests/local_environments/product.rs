@@ -182,6 +182,16 @@ async fn comes_up(name: &'static str, architecture: &str, subnet: &str) {
     place.refarch(&["plan", "--set", wrong]).expect(65);
 
     if architecture == "3k" {
+        // What the nodes themselves have to say against it is said before anything changes, too.
+        let own = "settings.app={external_database: {host: 127.0.0.1, port: 1}}";
+        let gone = ["--set", "nodes={postgres: {count: 0}, pgbouncer: {count: 0}}"];
+        let refused = place.refarch(&["plan", "--set", own, gone[0], gone[1]]).expect(1);
+        let told = format!("{name}-app-1, {name}-app-2, {name}-app-3, {name}-sidekiq-1");
+        assert!(refused.stderr.contains(&told) && refused.stderr.contains("does not answer"), "{}", refused.stderr);
+        let disk = "settings.base={data_disks: {gitaly: [{device: /dev/vdx, mount: /srv/git, label: git}]}}";
+        let refused = place.refarch(&["plan", "--set", disk]).expect(1);
+        assert!(refused.stderr.contains("/dev/vdx is no disk of this machine"), "{}", refused.stderr);
+
         super::upgrade::while_it_serves(&place, name, &format!("http://{subnet}.1:{port}/19.2.1.deb"));
     }
     place.destroy().expect(0);

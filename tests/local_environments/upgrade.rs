@@ -35,7 +35,7 @@ pub(super) fn while_it_serves(place: &Place, name: &str, package: &str) {
     let stuck = format!("{name}-app-2");
     place.on(&stuck, "printf 'gitlab-ctl reconfigure' >/etc/gitlab-double/hang").expect(0);
     let mut first = place.start(&["upgrade", "--to", NEW, "--set", &location, "--yes"]);
-    let patience = Instant::now() + Duration::from_secs(300);
+    let patience = Instant::now() + Duration::from_secs(900);
     while !place.on(&stuck, "grep -c '\"hang\"' /var/log/gitlab-double/calls.jsonl").stdout.contains("| 1") {
         assert!(first.try_wait().unwrap().is_none(), "it ended before the node hung");
         assert!(Instant::now() < patience, "the node was never reached");
@@ -51,6 +51,7 @@ pub(super) fn while_it_serves(place: &Place, name: &str, package: &str) {
     assert_eq!(ended["probe"]["failed"], serde_json::json!([]), "users noticed: {}", ended["probe"]);
     assert!(ended["probe"]["requests"].as_u64().unwrap() > 20, "{}", ended["probe"]);
     assert_eq!(versions(place), [NEW]);
+    pushed_and_tidied_up(place);
 
     let all = calls(place);
     in_order(&all[before..], name);
@@ -70,6 +71,27 @@ fn versions(place: &Place) -> Vec<String> {
     found.sort();
     found.dedup();
     found
+}
+
+/// The probe's pushes arrived, and neither its project nor its token is left.
+fn pushed_and_tidied_up(place: &Place) {
+    let kept = || -> serde_json::Value {
+        let ran = place.on("role:postgres", "cat /var/opt/gitlab/postgresql.json").expect(0);
+        let text = ran.stdout.lines().next().unwrap().split_once(" | ").unwrap().1;
+        serde_json::from_str::<serde_json::Value>(text).unwrap()["kept"].clone()
+    };
+    // It tidies up when nobody listens any more.
+    let patience = Instant::now() + Duration::from_secs(120);
+    loop {
+        let kept = kept();
+        if kept["token"] == "none" && kept["project"] == "none" {
+            let pushes: u32 = kept["pushes"].as_str().unwrap().parse().unwrap();
+            assert!(pushes > 10, "{pushes} pushes");
+            return;
+        }
+        assert!(Instant::now() < patience, "the probe left its project or token behind: {kept}");
+        thread::sleep(Duration::from_millis(500));
+    }
 }
 
 /// When the node began to hang.
