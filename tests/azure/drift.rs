@@ -101,7 +101,7 @@ fn a_subnet_that_lost_its_way_out_gets_it_back() {
             let subnet = without_read_only(json!({ "properties": subnet["properties"] }));
             client.put(&id, network::VERSION, &subnet, Condition::Always).await.unwrap();
         },
-        &["routes/private-2"],
+        &["create route table private-2"],
     );
 }
 

@@ -24,8 +24,8 @@ owner: qa@example.com
 purpose: test
 nodes:
   haproxy-external: { count: 1, vcpu: 2, memory_gb: 4, machine_type: Standard_F2s_v2, disk_gb: 32, disk_type: Standard_LRS }
-  postgres: { count: 3, roles: [postgres, consul, pgbouncer], vcpu: 2, memory_gb: 8, machine_type: Standard_D2s_v3, disk_gb: 64, disk_type: Premium_LRS }
-  app: { count: 2, roles: [app, sidekiq, gitaly, redis], vcpu: 2, memory_gb: 4, machine_type: Standard_F2s_v2, disk_gb: 32, disk_type: Standard_LRS }
+  postgres: { count: 3, roles: [postgres, consul, pgbouncer, redis, gitaly], vcpu: 2, memory_gb: 8, machine_type: Standard_D2s_v3, disk_gb: 64, disk_type: Premium_LRS }
+  app: { count: 2, roles: [app, sidekiq], vcpu: 2, memory_gb: 4, machine_type: Standard_F2s_v2, disk_gb: 32, disk_type: Standard_LRS }
 cloud:
   region: westeurope
   admin_cidrs: [198.51.100.0/24]

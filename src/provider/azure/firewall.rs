@@ -10,7 +10,7 @@ use super::{
     },
     error::failed,
     names::{arm, last},
-    network::list,
+    network::{RACES, list},
 };
 use crate::provider::{
     ProviderError,
@@ -55,7 +55,7 @@ impl Azure {
             let message = format!("{} rules: Azure takes {RULES} in one group", texts.len());
             return Err(permanent(doing, message, Some("name fewer networks in `cloud.allowed_cidrs`")));
         }
-        self.write_rules(&doing, &id, self.to_azure(&rules)).await?;
+        self.write_rules(&doing, &id, self.as_azure(&rules)).await?;
         Ok(id)
     }
 
@@ -64,21 +64,27 @@ impl Azure {
         self.write_rules(doing, id, Vec::new()).await
     }
 
+    /// Reads a group and writes its rules, on the condition that nobody else wrote in between. Who else did may have been this
+    /// very call, whose answer was lost: so it looks again.
     async fn write_rules(&self, doing: &str, id: &str, rules: Vec<Part<AzureRule>>) -> Result<(), ProviderError> {
-        let there: Option<Tracked<SecurityGroup>> =
-            self.client.get(id, network::VERSION).await.map_err(|error| failed(doing, &error))?;
-        let Some(mut group) = there else {
-            return Err(permanent(
-                doing,
-                format!("{} is not there", last(id)),
-                Some("plan again: it was removed since"),
-            ));
-        };
-        group.properties.security_rules = closed(rules);
-        let etag = group.etag.clone();
-        let condition = etag.as_deref().map_or(Condition::Always, Condition::Unchanged);
-        self.client.put(id, network::VERSION, &group, condition).await.map_err(|error| failed(doing, &error))?;
-        Ok(())
+        let rules = closed(rules);
+        let mut races = 0;
+        loop {
+            let there: Option<Tracked<SecurityGroup>> =
+                self.client.get(id, network::VERSION).await.map_err(|error| failed(doing, &error))?;
+            let Some(mut group) = there else {
+                let hint = "plan again: it was removed since";
+                return Err(permanent(doing, format!("{} is not there", last(id)), Some(hint)));
+            };
+            group.properties.security_rules.clone_from(&rules);
+            let etag = group.etag.clone();
+            let condition = etag.as_deref().map_or(Condition::Always, Condition::Unchanged);
+            match self.client.put(id, network::VERSION, &group, condition).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.status == 412 && races < RACES => races += 1,
+                Err(error) => return Err(failed(doing, &error)),
+            }
+        }
     }
 
     /// The group that holds the rules of `rules/NAME`: that of `firewall/NAME`.
@@ -87,7 +93,7 @@ impl Azure {
         self.id_of(arm::RULES, &format!("firewall/{name}"))
     }
 
-    fn to_azure(&self, rules: &[Rule]) -> Vec<Part<AzureRule>> {
+    fn as_azure(&self, rules: &[Rule]) -> Vec<Part<AzureRule>> {
         let numbered = rules.iter().zip(FIRST..);
         numbered
             .map(|(rule, priority)| {
@@ -116,7 +122,7 @@ impl Azure {
     }
 
     /// Rules in the words of the blueprint, from what a group really holds.
-    pub(super) fn from_azure(&self, rules: &[Part<AzureRule>]) -> Vec<String> {
+    pub(super) fn told_by_azure(&self, rules: &[Part<AzureRule>]) -> Vec<String> {
         let start = format!("{}-", tags::name(&self.options.environment, "firewall"));
         let text = |rule: &AzureRule| {
             let from = match (&rule.source_address_prefix, &rule.source_application_security_groups) {

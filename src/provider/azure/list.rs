@@ -1,12 +1,8 @@
 //! What is there: everything in the resource group that carries the environment's tag.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
-use futures_util::{
-    StreamExt,
-    future::{BoxFuture, try_join_all},
-    stream,
-};
+use futures_util::future::{BoxFuture, try_join_all};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -14,35 +10,31 @@ use super::{
     Azure,
     azure_mgmt::{
         compute,
-        network::{self, Interface, NatGateway, Network, Part, PublicAddress, SecurityGroup, Subnet, Tracked},
+        network::{self, Interface, NatGateway, Network, Part, SecurityGroup, Subnet, Tracked},
         provisioning_state, resources, storage,
     },
     error::failed,
-    image,
-    machine::machine_state,
     names::{arm, last},
 };
 use crate::provider::{
     Condition, ProviderError, Resource,
     cloud::{
-        Found, Machine, MachineState,
+        Found,
         blueprint::kind,
         permanent,
-        reach::{BASTION, EVERYONE},
+        reach::EVERYONE,
         tags::{self, Tags},
     },
 };
 
-const DOING: &str = "list what is there";
-/// Questions at a time where each concerns one machine.
-const AT_A_TIME: usize = 12;
+pub(super) const DOING: &str = "list what is there";
 
 /// A resource as Azure lists it, read as far as needed.
-type Listed = Value;
+pub(super) type Listed = Value;
 
 impl Azure {
     /// Everything of a type in the group that carries the environment's tag.
-    async fn list_tagged(&self, kind: &str, version: &str) -> Result<Vec<Listed>, ProviderError> {
+    pub(super) async fn list_tagged(&self, kind: &str, version: &str) -> Result<Vec<Listed>, ProviderError> {
         let path = format!("{}/providers/{kind}", self.group_id());
         let all: Vec<Listed> = self.client.list(&path, version, &[]).await.map_err(|error| failed(DOING, &error))?;
         Ok(all.into_iter().filter(|one| self.is_ours(one)).collect())
@@ -117,7 +109,7 @@ impl Azure {
             found.push(self.interface(interface)?);
         }
         let held = self.held(DOING).await?;
-        for mut machine in self.list_machines(&lists[arm::INTERFACE], &lists[arm::ADDRESS]).await? {
+        for mut machine in self.list_machines(&lists[arm::INTERFACE], &lists[arm::ADDRESS], &lists[arm::DISK]).await? {
             let protected = held.contains(&machine.handle.to_lowercase());
             machine.attributes.insert("protected".to_owned(), json!(protected));
             found.push(machine);
@@ -126,7 +118,7 @@ impl Azure {
     }
 
     /// A resource about which nothing but its tags is of interest.
-    fn plain(&self, value: &Value, kind: &'static str) -> Found {
+    pub(super) fn plain(&self, value: &Value, kind: &'static str) -> Found {
         let id = resource_of(value).map(str::to_owned);
         let handle = value.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         Found {
@@ -203,7 +195,7 @@ impl Azure {
             let group: Tracked<SecurityGroup> = read(value)?;
             let firewall = self.plain(value, kind::FIREWALL);
             let name = firewall.id.strip_prefix("firewall/").unwrap_or(&firewall.id).to_owned();
-            let rules = self.from_azure(&group.properties.security_rules);
+            let rules = self.told_by_azure(&group.properties.security_rules);
             if !rules.is_empty() {
                 let mut part = self.part(&firewall, format!("rules/{name}"), kind::RULES, group.id.clone());
                 part.attributes.insert("rules".to_owned(), json!(rules));
@@ -288,79 +280,6 @@ impl Azure {
         Ok(found)
     }
 
-    /// Machines, with what they do at the moment.
-    pub(super) async fn list_machines(
-        &self,
-        interfaces: &[Listed],
-        addresses: &[Listed],
-    ) -> Result<Vec<Found>, ProviderError> {
-        let listed = self.list_tagged(arm::MACHINE, compute::VERSION).await?;
-        let public: BTreeMap<String, IpAddr> = addresses
-            .iter()
-            .filter_map(|value| read::<Tracked<PublicAddress>>(value).ok())
-            .filter_map(|address| Some((address.id.to_lowercase(), address.properties.ip_address?.parse().ok()?)))
-            .collect();
-        let mut inside: BTreeMap<String, (Option<IpAddr>, Option<IpAddr>)> = BTreeMap::new();
-        for value in interfaces {
-            let read: Tracked<Interface> = read(value)?;
-            let Some(configuration) = read.properties.ip_configurations.into_iter().next() else { continue };
-            let private = configuration.properties.private.and_then(|address| address.parse().ok());
-            let outside = configuration.properties.public.and_then(|own| public.get(&own.id.to_lowercase()).copied());
-            inside.insert(read.id.to_lowercase(), (private, outside));
-        }
-        let looks = listed.iter().map(|value| Box::pin(self.machine(value, &inside)) as BoxFuture<'_, _>);
-        let looks: Vec<BoxFuture<'_, Result<Option<Found>, ProviderError>>> = looks.collect();
-        let all: Vec<Result<Option<Found>, ProviderError>> = stream::iter(looks).buffered(AT_A_TIME).collect().await;
-        all.into_iter().filter_map(Result::transpose).collect()
-    }
-
-    async fn machine(
-        &self,
-        value: &Value,
-        inside: &BTreeMap<String, (Option<IpAddr>, Option<IpAddr>)>,
-    ) -> Result<Option<Found>, ProviderError> {
-        let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
-        let seen = self.client.machine_with_view(id).await.map_err(|error| failed(DOING, &error))?;
-        let Some(seen) = seen else { return Ok(None) };
-        let is_bastion = resource_of(value) == Some(BASTION);
-        let mut found = self.plain(value, if is_bastion { kind::BASTION } else { kind::INSTANCE });
-        let properties = &seen.properties;
-        let mut set = |name: &str, value: Value| {
-            found.attributes.insert(name.to_owned(), value);
-        };
-        set("machine_type", json!(properties.hardware_profile.vm_size));
-        set("identity", json!(seen.identity.as_ref().is_some_and(|own| own.kind.contains("UserAssigned"))));
-        set("spot", json!(properties.priority.as_deref() == Some("Spot")));
-        let disk = properties.storage_profile.os_disk.as_ref();
-        if let Some(size) = disk.and_then(|disk| disk.size_gb) {
-            set("disk_gb", json!(size));
-        }
-        if let Some(kind) = disk.and_then(|disk| disk.managed_disk.as_ref()?.storage_account_type.clone()) {
-            set("disk_type", json!(kind));
-        }
-        let image = properties.storage_profile.image_reference.as_ref().and_then(image::text);
-        if let Some(image) = &image {
-            set("image", json!(image));
-        }
-        let first = properties.network_profile.network_interfaces.first();
-        let addresses = first.and_then(|nic| inside.get(&nic.id.to_lowercase())).copied().unwrap_or_default();
-        found.machine = Some(Machine {
-            private: addresses.0,
-            public: addresses.1,
-            zone: seen.zones.as_ref().and_then(|zones| zones.first().cloned()),
-            image: image.map(|image| (image, image::architecture(&properties.hardware_profile.vm_size).to_owned())),
-        });
-        found.condition = match machine_state(&seen) {
-            MachineState::Stopped | MachineState::Stopping => Condition::Stopped,
-            MachineState::Gone => {
-                let why = properties.instance_view.as_ref().and_then(|view| view.failure());
-                Condition::Broken(why.unwrap_or_else(|| "it was never made to its end".to_owned()))
-            }
-            _ => Condition::Good,
-        };
-        Ok(Some(found))
-    }
-
     /// Whether something that is there under a name of ours is ours.
     pub(super) fn ours(&self, doing: &str, id: &str, there: &Value) -> Result<(), ProviderError> {
         if self.is_ours(there) {
@@ -378,14 +297,14 @@ impl Azure {
     }
 }
 
-fn read<T: DeserializeOwned>(value: &Value) -> Result<T, ProviderError> {
+pub(super) fn read<T: DeserializeOwned>(value: &Value) -> Result<T, ProviderError> {
     serde_json::from_value(value.clone()).map_err(|error| {
         let id = value.get("id").and_then(Value::as_str).unwrap_or("a resource");
         permanent(DOING, format!("Azure's answer about {id} cannot be read: {error}"), None)
     })
 }
 
-fn resource_of(value: &Value) -> Option<&str> {
+pub(super) fn resource_of(value: &Value) -> Option<&str> {
     value.pointer(&format!("/tags/{}", tags::RESOURCE))?.as_str()
 }
 

@@ -155,7 +155,7 @@ impl Azure {
             }
         }
         let moved = machine.attributes.get("zone").and_then(Value::as_u64) != Some(launch.zone as u64);
-        if moved && machine.attributes.get("data_disk").is_some() {
+        if moved && machine.attributes.contains_key("data_disk") {
             let message = format!("{name} cannot go to another zone: its data disk is where it was made");
             return Err(LaunchError::NoCapacity(permanent(doing, message, None)));
         }

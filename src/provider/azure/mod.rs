@@ -9,6 +9,7 @@ mod firewall;
 mod image;
 mod list;
 mod machine;
+mod machines;
 mod names;
 mod network;
 mod options;

@@ -17,8 +17,8 @@ use crate::provider::{
     cloud::{Making, tags::Tags},
 };
 
-/// How often a subnet is written again after somebody else changed its network in between.
-const RACES: usize = 10;
+/// How often something is written again after somebody else changed it in between.
+pub(super) const RACES: usize = 10;
 
 impl Azure {
     pub(super) async fn make_network(&self, making: Making<'_>) -> Result<String, ProviderError> {

@@ -77,6 +77,8 @@ impl Azure {
         if machine.attributes.get("disk_gb").and_then(Value::as_u64).is_some_and(|size| size < IMAGE_GB) {
             machine.attributes.insert("disk_gb".to_owned(), json!(IMAGE_GB));
         }
+        let own_kind = if machine.kind == kind::BASTION { "StandardSSD_LRS" } else { "Premium_LRS" };
+        machine.attributes.entry("disk_type".to_owned()).or_insert(json!(own_kind));
         let name = machine.id.strip_prefix("node/").unwrap_or(&machine.id).to_owned();
         let mut attributes = BTreeMap::new();
         for attribute in OF_INTERFACE {

@@ -72,8 +72,7 @@ impl Place {
 
     /// Options for a pipeline to this place.
     pub(super) fn options(&self) -> ClientOptions {
-        let mut options = ClientOptions::default();
-        options.cloud = Some(Arc::new(self.cloud.clone()));
+        let mut options = ClientOptions { cloud: Some(Arc::new(self.cloud.clone())), ..ClientOptions::default() };
         if let Some((host, port)) = &self.plain {
             let inner = new_http_client(None);
             options.transport = Some(Transport::new(Arc::new(Loopback { inner, host: host.clone(), port: *port })));

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Client, Condition, Login, Patience, Place, compute, network, resources, storage};
 
+#[allow(dead_code)] // the tests of the whole binary use the rest
 #[path = "../../../../tests/support/azure_fake.rs"]
 mod azure_fake;
 
@@ -256,7 +257,8 @@ async fn an_etag_keeps_two_from_writing_over_each_other() {
     let made = put_security_group(&client, "nsg").await.unwrap();
     let etag = made["etag"].as_str().unwrap();
     let id = client.id("rg", "Microsoft.Network/networkSecurityGroups", "nsg");
-    let put = |condition| client.put(&id, network::VERSION, &json!({ "location": REGION }), condition);
+    let body = json!({ "location": REGION });
+    let put = |condition| client.put(&id, network::VERSION, &body, condition);
     put(Condition::Unchanged(etag)).await.unwrap();
     assert_eq!(put(Condition::Unchanged(etag)).await.unwrap_err().status, 412);
     assert_eq!(put(Condition::New).await.unwrap_err().status, 412);
