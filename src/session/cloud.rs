@@ -131,6 +131,7 @@ pub fn azure(environment: &Environment) -> crate::provider::azure::AzureOptions 
         tenant: azure.tenant,
         cloud: azure.cloud.unwrap_or_default().name().to_owned(),
         resource_group: azure.resource_group,
+        any_group: false,
         disk_encryption_set: azure.disk_encryption_set,
         trusted_launch: azure.trusted_launch.unwrap_or(defaults.trusted_launch),
         availability_sets: azure.availability_sets.unwrap_or(defaults.availability_sets),

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Somebody else's client.
-fn somebody(place: &Place) -> Client {
+pub fn somebody(place: &Place) -> Client {
     let login = Login {
         tenant: Some(TENANT.to_owned()),
         client: Some(CLIENT.to_owned()),

@@ -8,6 +8,7 @@
 mod azure_fake;
 mod changes;
 mod drift;
+mod expiry;
 mod fake;
 mod faults;
 mod killed;

@@ -83,6 +83,13 @@ impl Place {
 
     /// The command, its environment file last.
     pub fn command(&self, verb: &str, args: &[&str]) -> Command {
+        let mut command = self.bare(verb);
+        command.args(args).arg(&self.file);
+        command
+    }
+
+    /// A command that needs no file.
+    pub fn bare(&self, verb: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_refarch"));
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
@@ -92,8 +99,6 @@ impl Place {
         }
         command
             .arg(verb)
-            .args(args)
-            .arg(&self.file)
             .current_dir(self.folder.path())
             .env("HOME", self.folder.path())
             .env("REFARCH_WORKSPACE", self.folder.path().join("workspace"))
@@ -163,6 +168,16 @@ impl Place {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let changing = |call: &&Value| call["method"] != "GET" && call["method"] != "HEAD";
         self.fake.log().iter().filter(changing).map(|call| (text(&call["method"]), text(&call["path"]))).collect()
+    }
+
+    /// How many changing calls went through. Those that met another one on its way and were sent again vary from run to run.
+    pub fn changes_that_went_through(&self) -> usize {
+        let through = |call: &&Value| {
+            call["method"] != "GET"
+                && call["method"] != "HEAD"
+                && call["status"].as_u64().is_some_and(|code| code < 400)
+        };
+        self.fake.log().iter().filter(through).count()
     }
 
     /// What there is, without what differs from one time to the next: etags, identifiers, public addresses.

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, future::BoxFuture, stream};
 
 use super::{
     Azure,
-    azure_mgmt::{Condition, compute, network, storage},
+    azure_mgmt::{Condition, compute, network, resources, storage},
     error::failed,
     image,
     names::{arm, last},
@@ -174,9 +174,12 @@ impl Azure {
         let doing = "list the environments";
         let told = |error| failed(doing, &error);
         let mut all = self.client.groups_with_tag(tags::ENVIRONMENT).await.map_err(told)?;
-        all.extend(self.client.resources_with_tag(tags::ENVIRONMENT, None).await.map_err(told)?);
+        all.extend(self.client.resources_with_tag(tags::ENVIRONMENT).await.map_err(told)?);
         let mut found: BTreeMap<String, Expiring> = BTreeMap::new();
-        for resource in all {
+        let here = |one: &resources::Generic| {
+            self.options.region.as_ref().is_none_or(|region| one.location.as_ref().is_none_or(|own| own == region))
+        };
+        for resource in all.into_iter().filter(here) {
             let own = resource.tags.unwrap_or_default();
             let Some(name) = own.get(tags::ENVIRONMENT) else { continue };
             let known = found.entry(name.clone()).or_insert_with(|| Expiring {

@@ -46,6 +46,7 @@ impl Azure {
     }
 
     pub(super) async fn list_all(&self) -> Result<Vec<Found>, ProviderError> {
+        self.find_group(DOING).await?;
         let group: Option<Value> =
             self.client.get(&self.group_id(), resources::VERSION).await.map_err(|error| failed(DOING, &error))?;
         let Some(group) = group else { return Ok(Vec::new()) };
@@ -76,16 +77,10 @@ impl Azure {
             found.extend(self.network(network)?);
         }
         for address in &lists[arm::ADDRESS] {
-            // Those of a balancer or of an interface go with it.
-            if resource_of(address).is_some_and(|id| id.starts_with("address/")) {
-                found.push(self.plain(address, kind::ADDRESS));
-            }
+            found.extend(self.address(address, &lists[arm::BALANCER], &lists[arm::INTERFACE]));
         }
         for nat in &lists[arm::NAT] {
             found.push(self.nat(nat)?);
-        }
-        for names in &lists[arm::NAMES] {
-            found.push(self.plain(names, kind::FIREWALL));
         }
         found.extend(self.firewalls(&lists[arm::RULES], &lists[arm::NAMES])?);
         for balancer in &lists[arm::BALANCER] {
@@ -188,12 +183,40 @@ impl Azure {
         Ok(found)
     }
 
-    /// Rules are a resource of their own where there are any, and firewalls that lost one of their two groups are broken.
+    /// An address that is a resource of its own. Those of a balancer or of an interface go with it; where only the address was
+    /// made before the controller was killed, it is that balancer or interface, without anything of what it should have.
+    fn address(&self, value: &Value, balancers: &[Listed], interfaces: &[Listed]) -> Option<Found> {
+        let resource = resource_of(value)?;
+        if resource.starts_with("address/") {
+            return Some(self.plain(value, kind::ADDRESS));
+        }
+        let is_interface = resource.starts_with("interface/");
+        let (owners, arm, kind, missing) = match is_interface {
+            true => (interfaces, arm::INTERFACE, kind::INTERFACE, "firewalls"),
+            false => (balancers, arm::BALANCER, kind::BALANCER, "targets"),
+        };
+        if owners.iter().any(|owner| resource_of(owner) == Some(resource)) {
+            return None;
+        }
+        let half = self.plain(value, kind);
+        let handle = self.id(arm, last(&half.handle));
+        Some(Found { handle, attributes: BTreeMap::from([(missing.to_owned(), json!([]))]), ..half })
+    }
+
+    /// A firewall is two groups of one name, and its rules are a resource of their own where there are any. One that has one
+    /// of its groups says so, so that the other is made.
     fn firewalls(&self, groups: &[Listed], names: &[Listed]) -> Result<Vec<Found>, ProviderError> {
         let mut found = Vec::new();
+        let has = |all: &[Listed], id: &str| all.iter().any(|one| resource_of(one) == Some(id));
+        for value in names {
+            let mut firewall = self.plain(value, kind::FIREWALL);
+            let parts = if has(groups, &firewall.id) { &["names", "rules"][..] } else { &["names"] };
+            firewall.attributes.insert("parts".to_owned(), json!(parts));
+            found.push(firewall);
+        }
         for value in groups {
             let group: Tracked<SecurityGroup> = read(value)?;
-            let firewall = self.plain(value, kind::FIREWALL);
+            let mut firewall = self.plain(value, kind::FIREWALL);
             let name = firewall.id.strip_prefix("firewall/").unwrap_or(&firewall.id).to_owned();
             let rules = self.told_by_azure(&group.properties.security_rules);
             if !rules.is_empty() {
@@ -201,10 +224,10 @@ impl Azure {
                 part.attributes.insert("rules".to_owned(), json!(rules));
                 found.push(part);
             }
-            if !names.iter().any(|one| resource_of(one) == Some(firewall.id.as_str())) {
-                // Half of a firewall: making it again makes the other half, and removing it finds this one.
-                let handle = self.id(arm::NAMES, last(&group.id));
-                found.push(Found { handle, condition: Condition::Broken("half of it is gone".to_owned()), ..firewall });
+            if !has(names, &firewall.id) {
+                firewall.handle = self.id(arm::NAMES, last(&group.id));
+                firewall.attributes.insert("parts".to_owned(), json!(["rules"]));
+                found.push(firewall);
             }
         }
         Ok(found)
@@ -272,6 +295,10 @@ impl Azure {
             .collect();
         firewalls.sort_by_key(|name| (name != EVERYONE, name.clone()));
         found.attributes.insert("firewalls".to_owned(), json!(firewalls));
+        // Whoever takes the rules off an interface opens it to its whole network.
+        let rules = read.properties.network_security_group.as_ref().map(|group| last(&group.id).to_owned());
+        let rules = rules.map(|name| name.strip_prefix(&start).unwrap_or(&name).to_owned());
+        found.attributes.insert("rules".to_owned(), json!(rules));
         let own = configuration.properties.public.as_ref().map(|address| last(&address.id).to_owned());
         let start = tags::name(&self.options.environment, "address/");
         let address = own.as_ref().and_then(|name| name.strip_prefix(&start)).map(|name| format!("address/{name}"));

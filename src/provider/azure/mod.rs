@@ -31,6 +31,8 @@ pub struct Azure {
     pub(super) client: Client,
     pub(super) options: CloudOptions,
     pub(super) azure: AzureOptions,
+    /// Resource group that the environment's tags told.
+    group: std::sync::OnceLock<String>,
     sizes: tokio::sync::OnceCell<Vec<azure_mgmt::compute::Size>>,
 }
 
@@ -45,6 +47,7 @@ pub fn provider(options: CloudOptions, azure: AzureOptions) -> Result<CloudProvi
     let subscription = named.filter(|subscription| !subscription.is_empty()).unwrap_or_default();
     let place = Place::named(&azure.cloud).map_err(|error| permanent(doing, error.to_string(), None))?;
     let client = Client::new(place, Login::from_environment(), &subscription).with_patience(Patience::default());
-    let cloud = Azure { client, options: options.clone(), azure, sizes: tokio::sync::OnceCell::new() };
+    let (group, sizes) = (std::sync::OnceLock::new(), tokio::sync::OnceCell::new());
+    let cloud = Azure { client, options: options.clone(), azure, group, sizes };
     Ok(CloudProvider::new(cloud, options))
 }

@@ -1,8 +1,10 @@
 //! What things are called in Azure, and so where they are found again.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
-use super::Azure;
+use super::{Azure, error::failed};
 use crate::provider::{
     ProviderError,
     cloud::{permanent, tags},
@@ -32,7 +34,26 @@ const STORE_NAME: usize = 24;
 impl Azure {
     /// Name of the resource group.
     pub(super) fn group_name(&self) -> String {
-        self.azure.resource_group.clone().unwrap_or_else(|| format!("refarch-{}", self.options.environment))
+        let named = self.azure.resource_group.as_ref().or(self.group.get());
+        named.cloned().unwrap_or_else(|| format!("refarch-{}", self.options.environment))
+    }
+
+    /// Finds the resource group by the environment's tags, where no file names it and it is not the environment's own.
+    pub(super) async fn find_group(&self, doing: &str) -> Result<(), ProviderError> {
+        if !self.azure.any_group || self.group.get().is_some() {
+            return Ok(());
+        }
+        let all = self.client.resources_with_tag(tags::ENVIRONMENT).await.map_err(|error| failed(doing, &error))?;
+        let own = all.iter().filter(|one| {
+            one.tags.as_ref().and_then(|own| own.get(tags::ENVIRONMENT)) == Some(&self.options.environment)
+        });
+        // /subscriptions/ID/resourceGroups/NAME/...
+        let groups: BTreeSet<String> = own.filter_map(|one| one.id.split('/').nth(4).map(str::to_lowercase)).collect();
+        if let [group] = groups.iter().collect::<Vec<_>>()[..] {
+            // Whoever was faster found the same.
+            let _ = self.group.set(group.clone());
+        }
+        Ok(())
     }
 
     /// Id of the resource group.

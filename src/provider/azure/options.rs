@@ -11,6 +11,8 @@ pub struct AzureOptions {
     pub cloud: String,
     /// A resource group that exists; none: one of the environment's own, removed with it.
     pub resource_group: Option<String>,
+    /// Nobody says which resource group it is (`reap` has no file): where the environment's own is not there, its tags tell.
+    pub any_group: bool,
     /// Disk encryption set that the disks' keys come from; none: Azure's own keys.
     pub disk_encryption_set: Option<String>,
     /// Signed boot and a virtual TPM, where the image can.
@@ -28,6 +30,7 @@ impl Default for AzureOptions {
             tenant: None,
             cloud: "public".to_owned(),
             resource_group: None,
+            any_group: false,
             disk_encryption_set: None,
             trusted_launch: true,
             availability_sets: false,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Azure;
 use crate::provider::{
     Mutability, Resource,
-    cloud::{blueprint::kind, options::Access},
+    cloud::{blueprint::kind, options::Access, reach::EVERYONE},
 };
 
 /// GB of the images of the marketplace.
@@ -34,6 +34,12 @@ impl Azure {
             kind::SUBNET => {
                 resource.attributes.remove("zone");
                 resource.attributes.remove("public");
+            }
+            // Two groups of one name: [`super::firewall`].
+            kind::FIREWALL => {
+                let everyone = resource.id.ends_with(&format!("/{EVERYONE}"));
+                let parts: &[&str] = if everyone { &["names"] } else { &["names", "rules"] };
+                resource.attributes.insert("parts".to_owned(), json!(parts));
             }
             _ => {}
         }
@@ -101,6 +107,7 @@ impl Azure {
             .map(str::to_owned)
             .collect();
         needs.extend(firewalls.iter().map(|name| format!("rules/{name}")));
+        attributes.insert("rules".to_owned(), json!(firewalls.last()));
         let group = machine.attributes.get("group").and_then(Value::as_str).unwrap_or_default().to_owned();
         made.push(own(&interface, kind::INTERFACE, "the address that the machine keeps", &needs, attributes));
         machine.needs.push(interface);
@@ -140,7 +147,8 @@ impl Azure {
             // The system disk grows, and changes its type, only while its machine is deallocated.
             (kind::INSTANCE | kind::BASTION, "disk_gb" | "disk_type") => Some(Mutability::WithRestart),
             (kind::INSTANCE | kind::BASTION, "data_disk") => Some(Mutability::InPlace),
-            (kind::INTERFACE, "firewalls" | "address") => Some(Mutability::InPlace),
+            (kind::FIREWALL, "parts") => Some(Mutability::InPlace),
+            (kind::INTERFACE, "firewalls" | "rules" | "address") => Some(Mutability::InPlace),
             (kind::DISK, "size_gb" | "iops" | "throughput") => Some(Mutability::InPlace),
             (kind::STORE, "public_blocked") => Some(Mutability::InPlace),
             _ => None,

@@ -31,7 +31,9 @@ def resource_list(world, query, prefix, group_list):
             found.append(resource.kind.reply(world, resource))
         else:
             brief = {"id": resource.id.text, "name": resource.id.name, "type": resource.kind.type}
-            found.append(brief | {key: resource.body[key] for key in ("location", "tags") if key in resource.body})
+            # Who filters by a tag does not see the tags: Azure's documentation of Resources - List says so.
+            told = ("location", "tags") if name is None else ("location",)
+            found.append(brief | {key: resource.body[key] for key in told if key in resource.body})
     return found
 
 

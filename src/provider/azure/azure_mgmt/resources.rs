@@ -184,16 +184,15 @@ impl Client {
         self.list(&format!("{}/resourcegroups", self.scope()), VERSION, &[("$filter", &filter)]).await
     }
 
-    /// Resources with a tag: name, and value where one is given.
+    /// Resources with a tag, of whatever value, in the whole subscription. Azure's own filter by tag leaves the tags out of its
+    /// answer, so that all are asked for.
     ///
     /// # Errors
     /// When Azure refuses or does not answer.
-    pub async fn resources_with_tag(&self, tag: &str, value: Option<&str>) -> Result<Vec<Generic>, AzureError> {
-        let filter = match value {
-            Some(value) => format!("tagName eq '{tag}' and tagValue eq '{}'", value.replace('\'', "''")),
-            None => format!("tagName eq '{tag}'"),
-        };
-        self.list(&format!("{}/resources", self.scope()), VERSION, &[("$filter", &filter)]).await
+    pub async fn resources_with_tag(&self, tag: &str) -> Result<Vec<Generic>, AzureError> {
+        let mut all: Vec<Generic> = self.list(&format!("{}/resources", self.scope()), VERSION, &[]).await?;
+        all.retain(|one| one.tags.as_ref().is_some_and(|tags| tags.contains_key(tag)));
+        Ok(all)
     }
 
     /// Everything in a resource group; empty where the group is not there.
