@@ -38,7 +38,7 @@ endif
 
 # A cloud's library is large and is built once: see CONTRIBUTING.md for what it takes.
 test-clouds: setup emulators ## The clouds' providers on emulated accounts
-	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --all-features --no-fail-fast --test aws
+	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --all-features --no-fail-fast --test aws --test azure
 
 unit: ## The tests that need no containers
 	cargo test --locked --lib

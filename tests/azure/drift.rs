@@ -105,6 +105,23 @@ fn a_subnet_that_lost_its_way_out_gets_it_back() {
     );
 }
 
+#[test]
+fn rules_that_were_taken_off_the_machines_and_removed_are_made_and_put_on_again() {
+    drifted(
+        async |client| {
+            for name in ["demo-app-1", "demo-app-2"] {
+                let id = client.id("refarch-demo", "Microsoft.Network/networkInterfaces", name);
+                let mut interface: Value = client.get(&id, network::VERSION).await.unwrap().unwrap();
+                interface["properties"].as_object_mut().unwrap().remove("networkSecurityGroup");
+                client.put(&id, network::VERSION, &without_read_only(interface), Condition::Always).await.unwrap();
+            }
+            let rules = client.id("refarch-demo", "Microsoft.Network/networkSecurityGroups", "demo-firewall-app");
+            client.delete(&rules, network::VERSION).await.unwrap();
+        },
+        &["change security group app", "create security rules app", "change network interface demo-app-1"],
+    );
+}
+
 /// A body that was read, so that it can be sent.
 fn without_read_only(mut value: Value) -> Value {
     match &mut value {
