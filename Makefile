@@ -6,7 +6,7 @@ REFARCH := $(CARGO_TARGET_DIR)/release/refarch
 DEMO := environments/local/3k.yaml
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help setup emulators build demo demo-down test test-clouds unit check fmt clippy figures
+.PHONY: help setup emulators build demo demo-down test test-clouds unit check fmt clippy figures azure-fake-check
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,10 +38,13 @@ endif
 
 # A cloud's library is large and is built once: see CONTRIBUTING.md for what it takes.
 test-clouds: setup emulators ## The clouds' providers on emulated accounts
-	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --all-features --no-fail-fast --test aws
+	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --all-features --no-fail-fast --test aws --test azure
 
 unit: ## The tests that need no containers
 	cargo test --locked --lib
+
+azure-fake-check: setup ## The vendor's own Python clients against the fake Azure of the tests
+	scripts/azure-fake.sh check
 
 figures: build ## The figures of docs/performance.md, measured on this machine
 	$(SUDO) scripts/figures.sh $(REFARCH)

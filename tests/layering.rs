@@ -95,6 +95,11 @@ fn only_providers_know_a_cloud_or_an_engine() {
                 assert!(!text.contains(library), "{file} names {library}, which only src/provider/aws may");
             }
         }
+        if !file.starts_with("src/provider/azure/azure_mgmt/") {
+            for library in ["azure_core::", "azure_identity::"] {
+                assert!(!text.contains(library), "{file} names {library}, which only azure_mgmt may");
+            }
+        }
         if !file.starts_with("src/provider/gcp/") {
             assert!(
                 !text.contains("google_cloud_"),
@@ -103,7 +108,7 @@ fn only_providers_know_a_cloud_or_an_engine() {
         }
         // What all clouds share knows none of them.
         if file.starts_with("src/provider/cloud/") {
-            for cloud in ["aws", "gcp"] {
+            for cloud in ["aws", "gcp", "azure"] {
                 let named = [format!("provider::{cloud}"), format!("super::{cloud}")];
                 assert!(!named.iter().any(|name| text.contains(name)), "{file} names one cloud");
             }

@@ -21,7 +21,7 @@ use crate::diagnostic::{Diagnostic, Place};
 const PREFIX: &str = "REFARCH_";
 
 /// Variables with that start which mean something else.
-pub const RESERVED_VARIABLES: [&str; 7] = [
+pub const RESERVED_VARIABLES: [&str; 8] = [
     "REFARCH_ENVIRONMENT",
     "REFARCH_IDENTITY",
     "REFARCH_WORKSPACE",
@@ -29,6 +29,7 @@ pub const RESERVED_VARIABLES: [&str; 7] = [
     "REFARCH_OUTPUT",
     "REFARCH_LOG",
     "REFARCH_JOBS",
+    "REFARCH_AZURE_ENDPOINT",
 ];
 
 /// One source of keys.

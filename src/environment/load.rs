@@ -220,7 +220,7 @@ pub fn compiled_providers() -> Vec<ProviderKind> {
         ProviderKind::Static => cfg!(feature = "static"),
         ProviderKind::Aws => cfg!(feature = "aws"),
         ProviderKind::Gcp => cfg!(feature = "gcp"),
-        ProviderKind::Azure => false,
+        ProviderKind::Azure => cfg!(feature = "azure"),
     };
     ProviderKind::ALL.into_iter().filter(built).collect()
 }

@@ -56,6 +56,9 @@ pub struct Environment {
     /// What only Amazon Web Services has (`provider: aws`).
     #[serde(default)]
     pub aws: Aws,
+    /// What only Microsoft Azure has (`provider: azure`).
+    #[serde(default)]
+    pub azure: Azure,
     /// What only Google Cloud has (`provider: gcp`).
     #[serde(default)]
     pub gcp: Gcp,
@@ -474,6 +477,53 @@ pub struct Aws {
     pub permissions_boundary: Option<String>,
     /// Instance profile that exists, instead of one made for this environment.
     pub instance_profile: Option<String>,
+}
+
+/// What only Microsoft Azure has.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Azure {
+    /// Subscription that this environment belongs to. Default: `AZURE_SUBSCRIPTION_ID`.
+    pub subscription: Option<String>,
+    /// Directory (tenant) of the subscription. Where it is given, any other is refused.
+    pub tenant: Option<String>,
+    /// Which Azure. Default `public`.
+    pub cloud: Option<AzureCloud>,
+    /// Resource group that exists. Default: one of the environment's own, `refarch-NAME`, removed with it.
+    pub resource_group: Option<String>,
+    /// Disk encryption set that the disks' keys come from (its id). Default: Azure's own keys.
+    pub disk_encryption_set: Option<String>,
+    /// Signed boot and a virtual TPM. Default true; images of your own have to be able to.
+    pub trusted_launch: Option<bool>,
+    /// Availability sets instead of zones, for regions that have none. Default false.
+    pub availability_sets: Option<bool>,
+    /// All machines close together, in one proximity placement group. Default false.
+    pub proximity: Option<bool>,
+}
+
+/// One of Azure's clouds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AzureCloud {
+    /// The one that everybody can use.
+    #[default]
+    Public,
+    /// Of the government of the United States.
+    Government,
+    /// In China.
+    China,
+}
+
+impl AzureCloud {
+    /// As users write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Government => "government",
+            Self::China => "china",
+        }
+    }
 }
 
 /// What only Google Cloud has.

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use crate::{
-    environment::{self, Environment, HostKeys, ImageFamily, Nat, NetworkMode, Purpose, Via},
+    environment::{self, Environment, HostKeys, ImageFamily, Nat, NetworkMode, ProviderKind, Purpose, Via},
     provider::cloud::options::{
         Access, CloudOptions, DataDiskOptions, GroupOptions, ImageOptions, NatOptions, NetworkOptions, Ttl,
     },
@@ -29,7 +29,12 @@ pub fn options(environment: &Environment, workspace: &Workspace) -> CloudOptions
             Some(Via::Public) => Access::Public,
             Some(Via::Ssm | Via::Iap) => Access::Tunnel,
         },
-        ssh_user: environment.ssh.user.clone(),
+        // The images let in whom the machine is made for, and Azure refuses the usual names (`admin`, `root`).
+        ssh_user: environment
+            .ssh
+            .user
+            .clone()
+            .or_else(|| (environment.provider == ProviderKind::Azure).then(|| "refarch".to_owned())),
         ssh_port: environment.ssh.port.unwrap_or(defaults.ssh_port),
         identity: environment.ssh.identity.as_deref().map(home),
         console_keys: environment.ssh.host_keys != Some(HostKeys::FirstUse),
@@ -112,6 +117,25 @@ pub fn aws(environment: &Environment) -> crate::provider::aws::AwsOptions {
         iam_path: aws.iam_path.unwrap_or_else(|| "/refarch/".to_owned()),
         permissions_boundary: aws.permissions_boundary,
         instance_profile: aws.instance_profile,
+    }
+}
+
+/// What only Microsoft Azure has.
+#[cfg(feature = "azure")]
+#[must_use]
+pub fn azure(environment: &Environment) -> crate::provider::azure::AzureOptions {
+    let azure = environment.azure.clone();
+    let defaults = crate::provider::azure::AzureOptions::default();
+    crate::provider::azure::AzureOptions {
+        subscription: azure.subscription,
+        tenant: azure.tenant,
+        cloud: azure.cloud.unwrap_or_default().name().to_owned(),
+        resource_group: azure.resource_group,
+        any_group: false,
+        disk_encryption_set: azure.disk_encryption_set,
+        trusted_launch: azure.trusted_launch.unwrap_or(defaults.trusted_launch),
+        availability_sets: azure.availability_sets.unwrap_or(defaults.availability_sets),
+        proximity: azure.proximity.unwrap_or(defaults.proximity),
     }
 }
 

@@ -51,6 +51,11 @@ pub(super) fn provider(
             super::cloud::options(environment, workspace),
             super::cloud::aws(environment),
         ))),
+        #[cfg(feature = "azure")]
+        (ProviderKind::Azure, _) => {
+            let options = super::cloud::options(environment, workspace);
+            Ok(Box::new(crate::provider::azure::provider(options, super::cloud::azure(environment))?))
+        }
         #[cfg(feature = "gcp")]
         (ProviderKind::Gcp, _) => Ok(Box::new(crate::provider::gcp::provider(
             super::cloud::options(environment, workspace),

@@ -118,7 +118,10 @@ impl Place {
         Workspace::for_environment(std::path::Path::new(""), environment, Some(self.workspaces.clone()))
     }
 
-    #[cfg_attr(not(any(feature = "aws", feature = "gcp")), expect(unused_variables, reason = "no cloud in this build"))]
+    #[cfg_attr(
+        not(any(feature = "aws", feature = "azure", feature = "gcp")),
+        expect(unused_variables, reason = "no cloud in this build")
+    )]
     fn provider(&self, environment: &str, workspace: &Workspace) -> Result<Box<dyn Provider>, Error> {
         match self.provider {
             #[cfg(feature = "aws")]
@@ -128,6 +131,14 @@ impl Place {
                     CloudOptions { region: self.region.clone(), ..CloudOptions::new(environment, workspace.root()) };
                 let own = aws::AwsOptions { profile: self.profile.clone(), ..aws::AwsOptions::default() };
                 Ok(Box::new(aws::provider(options, own)))
+            }
+            #[cfg(feature = "azure")]
+            ProviderKind::Azure => {
+                use crate::provider::{azure, cloud::CloudOptions};
+                let options =
+                    CloudOptions { region: self.region.clone(), ..CloudOptions::new(environment, workspace.root()) };
+                let own = azure::AzureOptions { any_group: true, ..azure::AzureOptions::default() };
+                Ok(Box::new(azure::provider(options, own)?))
             }
             #[cfg(feature = "gcp")]
             ProviderKind::Gcp => {
@@ -139,7 +150,7 @@ impl Place {
             kind => Err(Error::refused(
                 exit::USAGE,
                 format!("provider `{kind}` has no environments that expire, or is not part of this build"),
-                Some("builds with `--features aws`, `--features gcp` have those"),
+                Some("builds with `--features aws`, `--features azure`, `--features gcp` have those"),
             )),
         }
     }

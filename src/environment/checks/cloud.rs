@@ -28,6 +28,9 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if provider != ProviderKind::Aws && context.is_written("aws") {
         found.push(context.key_warning("aws", format!("`aws` changes nothing with provider `{provider}`")));
     }
+    if provider != ProviderKind::Azure && context.is_written("azure") {
+        found.push(context.key_warning("azure", format!("`azure` changes nothing with provider `{provider}`")));
+    }
     if provider != ProviderKind::Gcp && context.is_written("gcp") {
         found.push(context.key_warning("gcp", format!("`gcp` changes nothing with provider `{provider}`")));
     }
@@ -62,7 +65,7 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 fn ignored(context: &Context<'_>, provider: ProviderKind, found: &mut Vec<Diagnostic>) {
-    let keys = ["cloud", "aws", "gcp", "ttl", "ssh.via", "ssh.host_keys"];
+    let keys = ["cloud", "aws", "gcp", "azure", "ttl", "ssh.via", "ssh.host_keys"];
     for key in keys.into_iter().filter(|key| context.is_written(key)) {
         found.push(context.key_warning(key, format!("`{key}` changes nothing with provider `{provider}`")));
     }

@@ -49,26 +49,41 @@ pub mod kind {
     pub const DISK: &str = "disk";
     /// A balancer of the cloud.
     pub const BALANCER: &str = "balancer";
+    /// What everything else is in, where a cloud has such a thing.
+    pub const GROUP: &str = "resource group";
+    /// What keeps machines close together.
+    pub const PLACEMENT: &str = "placement group";
+    /// What spreads machines over racks, where a region has no zones.
+    pub const SET: &str = "availability set";
+    /// What holds buckets, where a cloud has such a thing.
+    pub const STORE: &str = "storage account";
+    /// A machine's way into the network, where it can be without its machine.
+    pub const INTERFACE: &str = "network interface";
 
     /// All of them, in the order in which they are made.
-    pub const ORDER: [&str; 15] = [
-        NETWORK, GATEWAY, SUBNET, ADDRESS, NAT, ROUTES, FIREWALL, RULES, KEY, BUCKET, IDENTITY, DISK, BASTION,
-        INSTANCE, BALANCER,
+    pub const ORDER: [&str; 20] = [
+        GROUP, PLACEMENT, NETWORK, GATEWAY, SUBNET, ADDRESS, NAT, ROUTES, FIREWALL, RULES, KEY, STORE, BUCKET,
+        IDENTITY, DISK, SET, INTERFACE, BASTION, INSTANCE, BALANCER,
     ];
 
     /// Kinds without which one of this kind cannot be, so that they are removed after it.
     #[must_use]
     pub fn stands_on(kind: &str) -> &'static [&'static str] {
         match kind {
-            SUBNET | GATEWAY | FIREWALL => &[NETWORK],
-            ADDRESS => &[GATEWAY],
-            NAT => &[SUBNET, ADDRESS, GATEWAY],
-            ROUTES => &[NAT, GATEWAY, SUBNET, NETWORK],
-            RULES => &[FIREWALL, NETWORK],
-            IDENTITY => &[BUCKET],
-            BASTION | INSTANCE => &[SUBNET, ADDRESS, FIREWALL, KEY, IDENTITY, NETWORK],
-            BALANCER => &[SUBNET, ADDRESS, FIREWALL],
-            _ => &[],
+            GROUP => &[],
+            SUBNET | GATEWAY | FIREWALL => &[NETWORK, GROUP],
+            ADDRESS => &[GATEWAY, GROUP],
+            NAT => &[SUBNET, ADDRESS, GATEWAY, GROUP],
+            ROUTES => &[NAT, GATEWAY, SUBNET, NETWORK, GROUP],
+            RULES => &[FIREWALL, NETWORK, GROUP],
+            BUCKET => &[STORE, GROUP],
+            IDENTITY => &[BUCKET, GROUP],
+            INTERFACE => &[SUBNET, ADDRESS, FIREWALL, RULES, NETWORK, GROUP],
+            BASTION | INSTANCE => {
+                &[INTERFACE, SUBNET, ADDRESS, FIREWALL, KEY, IDENTITY, NETWORK, DISK, SET, PLACEMENT, GROUP]
+            }
+            BALANCER => &[SUBNET, ADDRESS, FIREWALL, NETWORK, GROUP],
+            _ => &[GROUP],
         }
     }
 }

@@ -120,6 +120,12 @@ pub trait Cloud: Send + Sync {
         Some(resource)
     }
 
+    /// Adds what only this cloud has, and says what of the blueprint needs it: a group that everything is in, a
+    /// machine's interface. Comes after [`Cloud::shape`]. Pure.
+    fn extend(&self, all: Vec<Resource>) -> Vec<Resource> {
+        all
+    }
+
     /// How an attribute can be changed, where it differs from what [`super::mutability`] says. Pure.
     fn mutability(&self, _kind: &str, _attribute: &str) -> Option<Mutability> {
         None

@@ -14,6 +14,7 @@ pub fn of(kind: &str, attributes: &BTreeMap<String, Value>) -> Vec<Charge> {
     let usage = |name: &str| Charge::Usage { name: name.to_owned() };
     match kind {
         kind::INSTANCE | kind::BASTION => machine(attributes),
+        kind::INTERFACE => public_address(attributes).into_iter().collect(),
         kind::DISK => disk(attributes, "size_gb", "type", "iops", "throughput").into_iter().collect(),
         kind::ADDRESS => vec![service("public-ipv4")],
         kind::NAT => vec![service("nat-gateway"), usage("nat-gateway-data")],
@@ -33,12 +34,14 @@ fn machine(attributes: &BTreeMap<String, Value>) -> Vec<Charge> {
     }
     charges.extend(disk(attributes, "disk_gb", "disk_type", "disk_iops", "disk_throughput"));
     charges.extend(disk(attributes, "data_gb", "data_type", "data_iops", "data_throughput"));
-    // An address that stays is a resource of its own, and billed there.
-    let public = attributes.get("public_ip").and_then(Value::as_bool) == Some(true);
-    if public && text(attributes, "address").is_none() {
-        charges.push(Charge::Service { name: "public-ipv4".to_owned() });
-    }
+    charges.extend(public_address(attributes));
     charges
+}
+
+/// An address that stays is a resource of its own, and billed there.
+fn public_address(attributes: &BTreeMap<String, Value>) -> Option<Charge> {
+    let public = attributes.get("public_ip").and_then(Value::as_bool) == Some(true);
+    (public && text(attributes, "address").is_none()).then(|| Charge::Service { name: "public-ipv4".to_owned() })
 }
 
 fn disk(attributes: &BTreeMap<String, Value>, size: &str, kind: &str, iops: &str, throughput: &str) -> Option<Charge> {

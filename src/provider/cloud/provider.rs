@@ -329,6 +329,7 @@ impl<C: Cloud> Provider for CloudProvider<C> {
             })
             .filter_map(|resource| self.cloud.shape(resource))
             .collect();
+        all = self.cloud.extend(all);
         let known: BTreeSet<String> = all.iter().map(|resource| resource.id.clone()).collect();
         for resource in &mut all {
             resource.needs.retain(|need| known.contains(need));

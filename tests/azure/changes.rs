@@ -1,0 +1,160 @@
+//! The file changes, and the environment follows.
+
+use crate::{SMALL, place::Place};
+
+#[test]
+fn groups_grow_and_shrink() {
+    let place = Place::new(SMALL);
+    place.apply(&[]).ok();
+    let before = place.nodes();
+    place.write(&SMALL.replace("app: { count: 2", "app: { count: 4"));
+    place.apply(&[]).ok();
+    let grown = place.nodes();
+    assert_eq!(grown.len(), before.len() + 2);
+    place.assert_settled();
+
+    place.write(SMALL);
+    place.apply(&[]).ok();
+    assert_eq!(place.nodes(), before);
+    place.assert_settled();
+    place.destroy().ok();
+    place.assert_empty();
+}
+
+#[test]
+fn a_size_changes_by_deallocate_and_start_one_voter_at_a_time() {
+    let place = Place::new(SMALL);
+    place.apply(&[]).ok();
+    let before = place.machines();
+    let calls = place.changes().len();
+    place.write(&SMALL.replace("Standard_D2s_v3", "Standard_D4s_v3"));
+    place.apply(&[]).ok();
+    let after = place.machines();
+    for index in 1..=3 {
+        let name = format!("demo-postgres-{index}");
+        assert_eq!(
+            after[&name]["properties"]["vmId"], before[&name]["properties"]["vmId"],
+            "it was changed, not replaced"
+        );
+        assert_eq!(after[&name]["properties"]["hardwareProfile"]["vmSize"], "Standard_D4s_v3");
+        assert_eq!(after[&name]["power"], "running");
+    }
+    // Each was started before the next one was stopped.
+    let order: Vec<String> = place.changes()[calls..]
+        .iter()
+        .filter(|(_, path)| path.ends_with("/deallocate") || path.ends_with("/start"))
+        .map(|(_, path)| path.rsplit('/').take(2).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(order.len(), 6, "{order:?}");
+    for pair in order.chunks(2) {
+        let node = pair[0].strip_prefix("deallocate ").unwrap();
+        assert_eq!(pair[1], format!("start {node}"), "{order:?}");
+    }
+    place.assert_settled();
+}
+
+#[test]
+fn a_system_disk_grows_where_it_stands() {
+    let place = Place::new(SMALL);
+    place.apply(&[]).ok();
+    place.write(&SMALL.replace("disk_gb: 64", "disk_gb: 128"));
+    place.apply(&[]).ok();
+    assert_eq!(place.all("/disks")["demo-postgres-1-os"]["properties"]["diskSizeGB"], 128);
+    assert_eq!(place.machines()["demo-postgres-1"]["power"], "running");
+    place.assert_settled();
+}
+
+#[test]
+fn data_lies_on_a_disk_of_its_own_that_grows_and_is_destroyed_only_when_asked() {
+    let text = SMALL.replace("disk_gb: 64,", "disk_gb: 64, data_disk: { size_gb: 128, mount: /var/opt/data },");
+    let place = Place::new(&text);
+    place.apply(&[]).ok();
+    let machine = &place.machines()["demo-postgres-1"];
+    let disk = &place.all("/disks")["demo-postgres-1-data"];
+    assert_eq!(disk["managedBy"], machine["id"]);
+    assert_eq!(machine["properties"]["storageProfile"]["dataDisks"][0]["deleteOption"], "Detach");
+    place.write(&text.replace("size_gb: 128", "size_gb: 256"));
+    place.apply(&[]).ok();
+    assert_eq!(place.all("/disks")["demo-postgres-1-data"]["properties"]["diskSizeGB"], 256);
+    place.assert_settled();
+    place.destroy().ok();
+    place.assert_empty();
+}
+
+#[test]
+fn buckets_are_reached_by_an_identity_and_no_key() {
+    let place = Place::new(&SMALL.replace("cloud:\n", "cloud:\n  buckets: [artifacts, lfs]\n"));
+    place.apply(&[]).ok();
+    assert_eq!(place.all("/containers").into_keys().collect::<Vec<_>>(), ["artifacts", "lfs"]);
+    let account = place.all("/storageAccounts").into_values().next().unwrap();
+    assert_eq!(account["properties"]["allowSharedKeyAccess"], false);
+    assert_eq!(account["properties"]["allowBlobPublicAccess"], false);
+    assert_eq!(place.all("/roleAssignments").len(), 2);
+    assert_eq!(place.machines()["demo-app-1"]["identity"]["type"], "UserAssigned");
+    place.assert_settled();
+    place.destroy().ok();
+    place.assert_empty();
+}
+
+#[test]
+fn nodes_that_keep_data_are_locked_until_destroy_is_asked_for() {
+    let place = Place::new(&SMALL.replace("cloud:\n", "cloud:\n  deletion_protection: true\n"));
+    place.apply(&[]).ok();
+    assert!(!place.all("/locks").is_empty());
+    place.assert_settled();
+    place.destroy().ok();
+    place.assert_empty();
+}
+
+#[test]
+fn the_clouds_balancer_stands_at_the_door() {
+    let place = Place::new(&SMALL.replace("cloud:\n", "cloud:\n  balancer: cloud\n"));
+    place.apply(&[]).ok();
+    let balancer = place.all("/loadBalancers").into_values().next().unwrap();
+    assert_eq!(balancer["sku"]["name"], "Standard");
+    let rules = balancer["properties"]["loadBalancingRules"].as_array().unwrap();
+    assert_eq!(rules.len(), balancer["properties"]["probes"].as_array().unwrap().len());
+    assert!(!rules.is_empty());
+    place.assert_settled();
+    place.destroy().ok();
+    place.assert_empty();
+}
+
+#[test]
+fn a_region_without_zones_has_availability_sets() {
+    let text = SMALL.replace("westeurope", "westus") + "azure: { availability_sets: true }\n";
+    let place = Place::new(&text);
+    place.apply(&[]).ok();
+    let machine = &place.machines()["demo-postgres-1"];
+    assert!(machine.get("zones").is_none());
+    assert!(machine["properties"]["availabilitySet"]["id"].as_str().unwrap().ends_with("/demo-set-postgres"));
+    place.assert_settled();
+    place.destroy().ok();
+    place.assert_empty();
+}
+
+#[test]
+fn another_laptop_finds_everything() {
+    let place = Place::new(SMALL);
+    place.apply(&[]).ok();
+    place.elsewhere();
+    place.destroy().ok();
+    place.assert_empty();
+}
+
+#[test]
+fn two_environments_share_a_resource_group_and_nothing_else() {
+    let own = format!("{SMALL}azure: {{ resource_group: shared }}\n");
+    let place = Place::new(&own);
+    place.make_group("shared");
+    place.apply(&[]).ok();
+    place.write(&own.replace("name: demo", "name: other"));
+    place.apply(&[]).ok();
+    assert_eq!(place.machines().len(), 14);
+    place.destroy().ok();
+    assert!(place.machines().keys().all(|name| name.starts_with("demo-")));
+    place.write(&own);
+    place.assert_settled();
+    place.destroy().ok();
+    assert_eq!(place.fake.resources().len(), 1, "the group was not refarch's");
+}
