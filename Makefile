@@ -6,7 +6,7 @@ REFARCH := $(CARGO_TARGET_DIR)/release/refarch
 DEMO := environments/local/3k.yaml
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help setup emulators build demo demo-down test test-clouds unit check fmt clippy figures
+.PHONY: help setup emulators build demo demo-down test test-clouds unit check fmt clippy figures bench
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,17 @@ unit: ## The tests that need no containers
 
 figures: build ## The figures of docs/performance.md, measured on this machine
 	$(SUDO) scripts/figures.sh $(REFARCH)
+
+BENCH := $(or $(REFARCH_CACHE),$(HOME)/.cache/refarch)/bench
+ifdef QUICK
+PEERS := --hosts 10 --few 1 --rounds 1
+else
+PEERS := --hosts 10,50 --rounds 5
+endif
+
+bench: build ## The same work with refarch, Ansible, Mitogen, pyinfra and bare ssh: docs/performance/peers.md (QUICK=1: 5 min)
+	@$(SUDO) sh scripts/setup-bench.sh $(BENCH)
+	$(SUDO) $(BENCH)/venv/bin/python benches/peers/peers.py --refarch $(REFARCH) --cache $(BENCH) $(PEERS) --out docs/performance
 
 check: fmt clippy ## Formatting and lints
 

@@ -54,6 +54,9 @@ pub fn compile_check(stages: &[&Stage]) -> Program {
 pub(super) fn compile_at(stages: &[&Stage], mode: Mode, layout: &Layout<'_>) -> Program {
     let items: Vec<&Item> = stages.iter().flat_map(|stage| &stage.resources).collect();
     let mut compiler = Compiler::new(&items, mode);
+    if mode == Mode::Check {
+        compiler.ask_questions(&items);
+    }
     for (number, item) in items.iter().enumerate() {
         compiler.item(number, &item.want);
     }
@@ -190,7 +193,10 @@ impl<'a> Compiler<'a> {
             }
             Want::Command { run, unless, interrupts, deadline, .. } => {
                 let interrupts = interrupts.clone().unwrap_or_default();
-                self.words("guarded", [&number.to_string(), &deadline.to_string(), unless, run, &interrupts]);
+                // A check has asked already, and runs nothing.
+                let [unless, run] =
+                    [unless, run].map(|text| if self.mode == Mode::Check { "" } else { text }.to_owned());
+                self.words("guarded", [&number.to_string(), &deadline.to_string(), &unless, &run, &interrupts]);
             }
             Want::Service { name, restart_on, reload_on, validate, stamp } => {
                 self.ask_units();
@@ -202,7 +208,8 @@ impl<'a> Compiler<'a> {
                 self.words("service", words);
             }
             Want::Ready { run, deadline, .. } => {
-                self.words("ready", [&number.to_string(), &deadline.to_string(), run]);
+                let run = if self.mode == Mode::Check { String::new() } else { run.clone() };
+                self.words("ready", [&number.to_string(), &deadline.to_string(), &run]);
             }
         }
     }
@@ -229,13 +236,31 @@ impl<'a> Compiler<'a> {
         self.paths.get_index_of(path).unwrap_or_default().to_string()
     }
 
+    /// All guards and probes in one go.
+    fn ask_questions(&mut self, items: &[&'a Item]) {
+        let numbered = || items.iter().enumerate();
+        let guards = numbered().filter_map(|(number, item)| match &item.want {
+            Want::Command { unless, .. } => Some([number.to_string(), unless.clone()]),
+            _ => None,
+        });
+        let probes = numbered().filter_map(|(number, item)| match &item.want {
+            Want::Ready { run, .. } => Some([number.to_string(), run.clone()]),
+            _ => None,
+        });
+        for (seconds, questions) in [("30", guards.collect::<Vec<_>>()), ("10", probes.collect())] {
+            if !questions.is_empty() {
+                self.call("ask", [seconds.to_owned()].into_iter().chain(questions.into_iter().flatten()));
+            }
+        }
+    }
+
     /// One `stat` over all paths and one `sha256sum` over all files.
     fn ask_paths(&mut self) {
         self.text.push_str("while read -r p x; do case $p in\n");
         for (number, path) in self.paths.iter().enumerate() {
             let _ = writeln!(self.text, "{}) f{number}=$x ;;", quote(path));
         }
-        self.text.push_str("esac; done <<E\n$(stat -c '%n %f %a %U %G %s' --");
+        self.text.push_str("esac; done <<E\n$(stat -c '%n %f %a %U %G %s %N' --");
         for path in &self.paths {
             let _ = write!(self.text, " {}", quote(path));
         }

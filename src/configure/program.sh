@@ -12,6 +12,7 @@ NL='
 '
 CH=' '
 RELOAD=
+YES=
 SKIP=0
 BAD=0
 T=
@@ -28,6 +29,26 @@ fail() {
 }
 # A text of a role: its own shell, nothing to read, a limit in seconds.
 bounded() { timeout -k 5 "$1" sh -c "$2" 3<&-; }
+
+# The questions of a check, a few at a time, each in a shell of its own. What is noted are the numbers of those that are
+# answered with success. Nothing changes meanwhile, so their order does not matter.
+ask() { # seconds, number and text of each
+    s=$1
+    shift
+    YES=$YES$NL$(timeout -k 5 "$s" sh -c "$ASK" sh "$@" 3<&-)
+}
+ASK='i=0
+while [ $# -gt 0 ]; do
+    n=$1 q=$2
+    shift 2
+    { (set --; eval "$q") >/dev/null 2>&1 && echo "$n"; } &
+    i=$((i + 1))
+    [ $((i % 8)) -ne 0 ] || wait
+done
+wait'
+answered() { # number
+    case $NL$YES$NL in *"$NL$1$NL"*) ;; *) return 1 ;; esac
+}
 
 # A path is about to differ: whatever was started with it needs a new start, even if this run ends here.
 touched() {
@@ -107,6 +128,15 @@ install_now() {
         -o Dpkg::Use-Pty=0 install --no-install-recommends $miss 3<&-
 }
 
+# What root makes needs no chown where it is for root, in a folder that passes no group on.
+own() { # owner, path
+    [ "$1" = root:root ] && [ ! -g "${2%/*}" ]
+}
+folder() { # mode, owner, path
+    # A new one, and nothing more to do: one process instead of three.
+    ! { own "$2" "$3" && mkdir -m "$1" -- "$3" 2>/dev/null; } || return 0
+    (umask 022 && mkdir -p -- "$3") && chown -h -- "$2" "$3" && chmod -- "$1" "$3"
+}
 directory() { # number, fact, type and mode, mode, owner, group, path
     eval "x=\${f$2-}"
     d=
@@ -127,10 +157,10 @@ directory() { # number, fact, type and mode, mode, owner, group, path
         return
     fi
     if [ "$M" = apply ]; then
-        if (umask 022 && mkdir -p -- "$7") && chown -h -- "$5:$6" "$7" && chmod -- "$4" "$7"; then :; else
+        folder "$4" "$5:$6" "$7" || {
             fail "$1" 'cannot be made'
             return
-        fi
+        }
     fi
     say "$1" changed "$d"
 }
@@ -188,28 +218,37 @@ file() { # number, fact, sha256, size, type and mode, mode, owner, group, flags,
 put() { # sha256, size, mode, owner, path
     [ -d "${5%/*}" ] || (umask 022 && mkdir -p -- "${5%/*}") || return 1
     T=${5%/*}/.${5##*/}.refarch
-    rm -f -- "$T"
+    if [ -e "$T" ] || [ -h "$T" ]; then rm -f -- "$T" || return 1; fi
     if [ "$SKIP" -gt 0 ]; then
         dd "bs=$SKIP" count=1 iflag=fullblock of=/dev/null status=none <&3 || return 1
         SKIP=0
     fi
-    (
-        set -C
-        if [ "$2" -eq 0 ]; then : >"$T"; else dd "bs=$2" count=1 iflag=fullblock status=none <&3 >"$T"; fi
-    ) || return 1
+    # The usual modes come from the umask: a process less for each file.
+    m=
+    case $3 in 0644) umask 022 ;; 0640) umask 027 ;; 0600) ;; *) m=$3 ;; esac
+    set -C
+    if [ "$2" -eq 0 ]; then (: >"$T"); else dd "bs=$2" count=1 iflag=fullblock status=none <&3 >"$T"; fi
+    r=$?
+    set +C
+    umask 077
+    [ $r -eq 0 ] || return 1
     y=$(sha256sum <"$T")
     if [ "${y%% *}" != "$1" ]; then
         echo 'the content did not arrive whole'
         return 1
     fi
-    chown -h -- "$4" "$T" && chmod -- "$3" "$T" && mv -fT -- "$T" "$5" || return 1
+    own "$4" "$T" || chown -h -- "$4" "$T" || return 1
+    # A change of owner takes some bits of the mode away.
+    [ -z "$m" ] || chmod -- "$m" "$T" || return 1
+    mv -fT -- "$T" "$5" || return 1
     T=
 }
 
 link() { # number, fact, target, path
     eval "x=\${f$2-}"
+    # What `stat` says ends with: 'path' -> 'target'.
     y=
-    case $x in a*) y=$(readlink -- "$4") ;; esac
+    case $x in a*" -> '"*) y=${x##* -> \'} y=${y%\'} ;; esac
     if [ "$y" = "$3" ]; then
         say "$1" ok ''
         return
@@ -217,7 +256,9 @@ link() { # number, fact, target, path
     touched "$4"
     if [ "$M" = apply ]; then
         T=${4%/*}/.${4##*/}.refarch
-        if rm -f -- "$T" && ln -s -- "$3" "$T" && mv -fT -- "$T" "$4"; then T=; else
+        # Where nothing is, there is nothing to be replaced in one step.
+        if { [ -z "$x" ] && ln -sT -- "$3" "$4"; } ||
+            { [ -n "$x" ] && rm -f -- "$T" && ln -s -- "$3" "$T" && mv -fT -- "$T" "$4"; }; then T=; else
             fail "$1" 'cannot be made'
             return
         fi
@@ -279,8 +320,11 @@ receive() {
     mv -fT -- "$q" "$5"
 }
 
+done_already() { # number, guard
+    if [ "$M" = check ]; then answered "$1"; else bounded 30 "$2" >/dev/null 2>&1; fi
+}
 guarded() { # number, seconds, guard, text, whether it interrupts something
-    if bounded 30 "$3" >/dev/null 2>&1; then
+    if done_already "$1" "$3"; then
         say "$1" ok ''
         return
     fi
@@ -389,10 +433,7 @@ clock() {
 }
 ready() { # number, seconds, text
     if [ "$M" = check ]; then
-        if o=$(bounded 10 "$3" 2>&1); then say "$1" ok ''; else
-            [ -z "$o" ] || printf '%s\n' "$o"
-            say "$1" changed 'not ready'
-        fi
+        if answered "$1"; then say "$1" ok ''; else say "$1" changed 'not ready'; fi
         return
     fi
     clock

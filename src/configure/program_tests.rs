@@ -260,6 +260,50 @@ async fn the_first_run_makes_everything_and_the_second_finds_nothing_to_do() {
 }
 
 #[tokio::test]
+async fn what_is_made_gets_exactly_its_mode() {
+    let rig = Rig::new();
+    let (owner, group) = (rig.owner.clone(), rig.group.clone());
+    let directory = |path: &str, mode: &str| {
+        let path = rig.path(path).to_str().unwrap().to_owned();
+        let (mode, owner, group) = (mode.to_owned(), owner.clone(), group.clone());
+        Item { id: format!("directory {path}"), want: Want::Directory { path, mode, owner, group } }
+    };
+    let file = |path: &str, wanted: &str| {
+        let mut item = rig.file(path, "text");
+        if let Want::File { mode, .. } = &mut item.want {
+            *mode = wanted.to_owned();
+        }
+        item
+    };
+    fs::create_dir(rig.path("handed-on")).unwrap();
+    fs::set_permissions(rig.path("handed-on"), fs::Permissions::from_mode(0o2775)).unwrap();
+    let mut items = vec![
+        directory("etc/above/below", "0711"),
+        // Its child made it already, with another mode.
+        directory("etc/above", "0700"),
+        directory("etc/open", "1777"),
+        directory("handed-on/own", "0750"),
+    ];
+    let modes = ["0600", "0640", "0644", "0660", "0400", "0755", "4755"];
+    for folder in ["etc/open", "handed-on"] {
+        items.extend(modes.map(|mode| file(&format!("{folder}/{mode}"), mode)));
+    }
+    rig.run(Mode::Apply, &items).await;
+
+    assert_eq!(mode_of(&rig.path("etc/above")), 0o700);
+    assert_eq!(mode_of(&rig.path("etc/above/below")), 0o711);
+    assert_eq!(mode_of(&rig.path("etc/open")), 0o1777);
+    assert_eq!(mode_of(&rig.path("handed-on/own")) & 0o777, 0o750);
+    for folder in ["etc/open", "handed-on"] {
+        for mode in modes {
+            let path = rig.path(&format!("{folder}/{mode}"));
+            assert_eq!(format!("{:04o}", mode_of(&path)), mode, "{folder}");
+            assert_eq!(fs::read_to_string(path).unwrap(), "text");
+        }
+    }
+}
+
+#[tokio::test]
 async fn drift_is_seen_shown_and_mended() {
     let rig = Rig::new();
     let items = everything(&rig);

@@ -1,6 +1,6 @@
 //! The plan: steps with identity, reason, needs and risk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -292,31 +292,35 @@ impl Plan {
     /// # Errors
     /// The first thing that is wrong. All of them are faults of the planner, not of the user.
     pub fn validate(&self) -> Result<(), PlanError> {
-        let mut needs: BTreeMap<&StepId, &[StepId]> = BTreeMap::new();
-        for step in &self.steps {
-            if needs.insert(&step.id, &step.needs).is_some() {
+        let mut index: HashMap<&StepId, usize> = HashMap::with_capacity(self.steps.len());
+        for (i, step) in self.steps.iter().enumerate() {
+            if index.insert(&step.id, i).is_some() {
                 return Err(PlanError::Duplicate(step.id.clone()));
             }
         }
-        for step in &self.steps {
-            if let Some(need) = step.needs.iter().find(|need| !needs.contains_key(need)) {
-                return Err(PlanError::UnknownNeed { step: step.id.clone(), need: need.clone() });
+        let mut waits = vec![0_usize; self.steps.len()];
+        let mut dependents = vec![Vec::new(); self.steps.len()];
+        for (i, step) in self.steps.iter().enumerate() {
+            for need in &step.needs {
+                let Some(needed) = index.get(need) else {
+                    return Err(PlanError::UnknownNeed { step: step.id.clone(), need: need.clone() });
+                };
+                dependents[*needed].push(i);
+                waits[i] += 1;
             }
         }
         // Takes away what needs nothing that is left, until nothing is left or all that is left waits.
-        loop {
-            let free: Vec<&StepId> = needs
-                .iter()
-                .filter(|(_, wants)| !wants.iter().any(|want| needs.contains_key(want)))
-                .map(|(id, _)| *id)
-                .collect();
-            if free.is_empty() {
-                break;
-            }
-            for id in free {
-                needs.remove(id);
+        let mut free: Vec<usize> = (0..self.steps.len()).filter(|i| waits[*i] == 0).collect();
+        while let Some(i) = free.pop() {
+            for dependent in &dependents[i] {
+                waits[*dependent] -= 1;
+                if waits[*dependent] == 0 {
+                    free.push(*dependent);
+                }
             }
         }
+        let left = self.steps.iter().zip(&waits).filter(|(_, waits)| **waits > 0);
+        let needs: BTreeMap<&StepId, &[StepId]> = left.map(|(step, _)| (&step.id, step.needs.as_slice())).collect();
         match needs.keys().next() {
             None => Ok(()),
             Some(start) => Err(PlanError::Cycle(cycle(start, &needs))),
