@@ -70,7 +70,16 @@ fn plan() -> Plan {
         changes: Vec::new(),
     };
     let steps = STEPS.into_iter().map(step).collect();
-    Plan { environment: "demo".to_owned(), verb: Verb::Apply, to: None, steps, notes: vec![], unreachable: vec![] }
+    Plan {
+        environment: "demo".to_owned(),
+        verb: Verb::Apply,
+        to: None,
+        steps,
+        notes: vec![],
+        unreachable: vec![],
+        infrastructure_only: false,
+        money: None,
+    }
 }
 
 fn journal() -> Vec<Line> {

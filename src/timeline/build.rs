@@ -102,7 +102,7 @@ impl Reader<'_> {
 
 fn kind(action: &Action) -> Kind {
     match action {
-        Action::Infrastructure(_) => Kind::Infrastructure,
+        Action::Infrastructure(_) | Action::Locate => Kind::Infrastructure,
         Action::AwaitNode => Kind::Wait,
         Action::Configure { .. } => Kind::Configure,
         Action::Task { .. } => Kind::Task,
