@@ -17,7 +17,10 @@ SKIP=0
 BAD=0
 T=
 POLICY=
-trap '[ -z "$T" ] || rm -f -- "$T"; [ -z "$POLICY" ] || rm -f -- "$POLICY"' EXIT
+LATER=
+PENDING=
+FOLDERS=
+trap '[ -z "$T" ] || rm -f -- "$T"; [ -z "$POLICY" ] || rm -f -- "$POLICY"; leave_nothing' EXIT
 trap 'exit 143' HUP INT TERM PIPE
 
 say() { printf '\036%s %s %s\n' "$1" "$2" "$3"; }
@@ -26,6 +29,16 @@ fail() {
     say "$1" failed "$2"
     BAD=10
     [ "$M" = check ] || exit 10
+}
+# Files that did not get to their places.
+leave_nothing() {
+    [ -n "$PENDING$FOLDERS" ] || return 0
+    set -- $PENDING
+    while [ $# -gt 0 ]; do
+        rm -f -- "$3"
+        shift 4
+    done
+    [ -z "$FOLDERS" ] || rm -rf -- $FOLDERS
 }
 # A text of a role: its own shell, nothing to read, a limit in seconds.
 bounded() { timeout -k 5 "$1" sh -c "$2" 3<&-; }
@@ -170,7 +183,7 @@ file() { # number, fact, sha256, size, type and mode, mode, owner, group, flags,
     d= c=
     case $9:${x:+there} in
     *i:there)
-        SKIP=$((SKIP + $4))
+        pass "$9" "$4"
         say "$1" ok ''
         return
         ;;
@@ -186,21 +199,22 @@ file() { # number, fact, sha256, size, type and mode, mode, owner, group, flags,
     *) c='replace what is no file' ;;
     esac
     if [ -z "$c$d" ]; then
-        SKIP=$((SKIP + $4))
+        pass "$9" "$4"
         say "$1" ok ''
         return
     fi
     touched "${10}"
     if [ "$M" = apply ]; then
         if [ -n "$c" ]; then
-            put "$3" "$4" "$6" "$7:$8" "${10}"
+            put "$1" "$3" "$4" "$6" "$7:$8" "$9" "${10}" && LATER="$LATER$1 changed $c${d:+, $d}$NL"
         else
-            SKIP=$((SKIP + $4))
+            pass "$9" "$4"
             chown -h -- "$7:$8" "${10}" && chmod -- "$6" "${10}"
         fi || {
             fail "$1" 'cannot be written'
             return
         }
+        [ -z "$c" ] || return 0
     elif [ "$c" = content ]; then
         case $9 in
         *s*) ;;
@@ -215,33 +229,87 @@ file() { # number, fact, sha256, size, type and mode, mode, owner, group, flags,
     fi
     say "$1" changed "$c${c:+${d:+, }}$d"
 }
-put() { # sha256, size, mode, owner, path
-    [ -d "${5%/*}" ] || (umask 022 && mkdir -p -- "${5%/*}") || return 1
-    T=${5%/*}/.${5##*/}.refarch
+# What is not wanted of the contents on standard input is read later, all at once. A plain text is not there: it is in TEXT.
+pass() { # flags, size
+    case $1 in *t*) ;; *) SKIP=$((SKIP + $2)) ;; esac
+}
+# Writes a file beside its place. Where several lie in one folder they are moved together, from a folder in it.
+put() { # number, sha256, size, mode, owner, flags, path
+    case $6 in *d*) T=${7%/*}/.refarch.new/${7##*/} ;; *) T=${7%/*}/.${7##*/}.refarch ;; esac
+    case " $PENDING" in *" $T "*) settle ;; esac
+    [ -d "${7%/*}" ] || (umask 022 && mkdir -p -- "${7%/*}") || return 1
+    case $6 in *d*) gather "${T%/*}" || return 1 ;; esac
     if [ -e "$T" ] || [ -h "$T" ]; then rm -f -- "$T" || return 1; fi
-    if [ "$SKIP" -gt 0 ]; then
+    case $6:$SKIP in
+    *t*:* | *:0) ;;
+    *)
         dd "bs=$SKIP" count=1 iflag=fullblock of=/dev/null status=none <&3 || return 1
         SKIP=0
-    fi
+        ;;
+    esac
     # The usual modes come from the umask: a process less for each file.
     m=
-    case $3 in 0644) umask 022 ;; 0640) umask 027 ;; 0600) ;; *) m=$3 ;; esac
+    case $4 in 0644) umask 022 ;; 0640) umask 027 ;; 0600) ;; *) m=$4 ;; esac
     set -C
-    if [ "$2" -eq 0 ]; then (: >"$T"); else dd "bs=$2" count=1 iflag=fullblock status=none <&3 >"$T"; fi
+    case $6 in *t*) printf %s "$TEXT" >"$T" ;; *) dd "bs=$3" count=1 iflag=fullblock status=none <&3 >"$T" ;; esac
     r=$?
     set +C
     umask 077
     [ $r -eq 0 ] || return 1
-    y=$(sha256sum <"$T")
-    if [ "${y%% *}" != "$1" ]; then
-        echo 'the content did not arrive whole'
-        return 1
-    fi
-    own "$4" "$T" || chown -h -- "$4" "$T" || return 1
+    own "$5" "$T" || chown -h -- "$5" "$T" || return 1
     # A change of owner takes some bits of the mode away.
     [ -z "$m" ] || chmod -- "$m" "$T" || return 1
-    mv -fT -- "$T" "$5" || return 1
+    PENDING="$PENDING$1 $2 $T $7 "
     T=
+}
+gather() { # folder
+    case " $FOLDERS" in *" $1 "*) return 0 ;; esac
+    if [ -e "$1" ] || [ -h "$1" ]; then rm -rf -- "$1" || return 1; fi
+    mkdir -m 0700 -- "$1" && FOLDERS="$FOLDERS$1 "
+}
+# Moves what was written to its places: one process for the hashes of all, then one for each folder.
+settle() {
+    [ -n "$PENDING" ] || return 0
+    set -- $PENDING
+    y=
+    while [ $# -gt 0 ]; do
+        y="$y $3"
+        shift 4
+    done
+    y=$NL$(sha256sum -- $y)$NL
+    set -- $PENDING
+    while [ $# -gt 0 ]; do
+        case $y in
+        *"$NL$2  $3$NL"*) ;;
+        *)
+            echo 'the content did not arrive whole'
+            fail "$1" 'cannot be written'
+            ;;
+        esac
+        shift 4
+    done
+    for q in $FOLDERS; do
+        set -- $PENDING
+        i= y=
+        while [ $# -gt 0 ]; do
+            [ "${3%/*}" != "$q" ] || i=${i:-$1} y="$y $3"
+            shift 4
+        done
+        mv -f -t "${q%/*}" -- $y || fail "$i" 'cannot be put in its place, or one after it in the same folder'
+    done
+    set -- $PENDING
+    while [ $# -gt 0 ]; do
+        case ${3%/*} in */.refarch.new) ;; *) mv -fT -- "$3" "$4" || fail "$1" 'cannot be put in its place' ;; esac
+        shift 4
+    done
+    [ -z "$FOLDERS" ] || rmdir -- $FOLDERS
+    PENDING= FOLDERS=
+    IFS=$NL
+    set -f
+    printf '\036%s\n' $LATER
+    set +f
+    unset IFS
+    LATER=
 }
 
 link() { # number, fact, target, path

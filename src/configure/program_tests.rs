@@ -516,6 +516,45 @@ async fn content_that_does_not_arrive_whole_never_replaces_a_file() {
     assert_eq!(fs::read_dir(rig.path("etc")).unwrap().count(), 1, "a part of the file was left behind");
 }
 
+#[tokio::test]
+async fn many_files_of_a_folder_arrive_together() {
+    let rig = Rig::new();
+    let contents = [
+        ("quotes", "it's $HOME `id` \\ \"x\"\r\n\n\n"),
+        ("empty", ""),
+        ("foreign", "gr\u{fc}n \u{c1}\n"),
+        ("unended", "no line end"),
+        (".hidden", "x\n"),
+    ];
+    let mut items = vec![rig.directory("etc/many")];
+    items.extend(contents.iter().map(|(name, text)| rig.file(&format!("etc/many/{name}"), text)));
+    items.push(rig.special("etc/many/key", "secret\n", true, false));
+    items.push(rig.special("etc/many/nothing", "", true, false));
+    items.push(rig.file("etc/alone", "y\n"));
+    let ran = rig.run(Mode::Apply, &items).await;
+    assert!(ran.outcomes().iter().all(|(_, outcome, detail)| *outcome == Outcome::Changed && detail == "create"));
+    for (name, text) in contents.iter().chain(&[("key", "secret\n"), ("nothing", ""), ("../alone", "y\n")]) {
+        let path = rig.path(&format!("etc/many/{name}"));
+        assert_eq!(fs::read(&path).unwrap(), text.as_bytes(), "{name}");
+        assert_eq!(mode_of(&path), 0o640, "{name}");
+    }
+    assert!(rig.run(Mode::Apply, &items).await.all_ok());
+    assert_eq!(fs::read_dir(rig.path("etc/many")).unwrap().count(), 7, "nothing else is left there");
+
+    // One of them cannot get to its place: that is said, and nothing is left lying about.
+    fs::remove_dir_all(rig.path("etc/many")).unwrap();
+    fs::create_dir_all(rig.path("etc/many/unended/in the way")).unwrap();
+    let ran = rig.run(Mode::Apply, &items).await;
+    assert!(matches!(ran.report, Err(ConfigureError::Failed { .. })), "{:?}", ran.outcomes());
+    assert!(!rig.path("etc/many/.refarch.new").exists());
+    fs::remove_dir_all(rig.path("etc/many/unended")).unwrap();
+    // What a run that was killed left there is no obstacle.
+    fs::create_dir(rig.path("etc/many/.refarch.new")).unwrap();
+    fs::write(rig.path("etc/many/.refarch.new/unended"), "old").unwrap();
+    rig.run(Mode::Apply, &items).await;
+    assert!(rig.run(Mode::Check, &items).await.all_ok());
+}
+
 fn upload(rig: &Rig, unless: &str) -> Item {
     let source = rig.path("package");
     let (size, sha256) = super::upload::measure(&source).unwrap();
