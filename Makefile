@@ -47,13 +47,11 @@ figures: build ## The figures of docs/performance.md, measured on this machine
 	$(SUDO) scripts/figures.sh $(REFARCH)
 
 BENCH := $(or $(REFARCH_CACHE),$(HOME)/.cache/refarch)/bench
-ifdef QUICK
-PEERS := --hosts 10 --few 1 --rounds 1
-else
-PEERS := --hosts 10,50 --rounds 5
-endif
+# QUICK=1: two minutes, without Ansible. FULL=1: an hour, with Ansible as it comes.
+FEW := --hosts 10 --rounds 1 --only 'limit; refarch; limit, warm; refarch, warm; pyinfra'
+PEERS := $(if $(QUICK),$(FEW),$(if $(FULL),--full --rounds 5,--rounds 5))
 
-bench: build ## The same work with refarch, Ansible, Mitogen, pyinfra and bare ssh: docs/performance/peers.md (QUICK=1: 5 min)
+bench: build ## The same work with refarch, Ansible, Mitogen, pyinfra and bare ssh: docs/performance/peers.md
 	@$(SUDO) sh scripts/setup-bench.sh $(BENCH)
 	$(SUDO) $(BENCH)/venv/bin/python benches/peers/peers.py --refarch $(REFARCH) --cache $(BENCH) $(PEERS) --out docs/performance
 

@@ -33,6 +33,38 @@ def table(results):
     return "\n".join(lines) + "\n"
 
 
+def goals(results, hosts):
+    """Markdown: what the issue asks for, and what was measured."""
+    def seconds(tool, phase):
+        return median(results.get(tool, {}).get(phase, []), "seconds")
+
+    def ratio(over, under):
+        return over / under if over and under else None
+
+    again, warm = seconds("refarch", "again"), seconds("refarch, warm", "again")
+    rows = [
+        ("nothing to do, times the limit", ratio(again, seconds("limit", "again")), "at most", 1.3),
+        ("nothing to do, warm, times the warm limit", ratio(warm, seconds("limit, warm", "again")), "at most", 1.5),
+        ("first run, times the limit", ratio(seconds("refarch", "first"), seconds("limit", "first")), "at most", 1.3),
+        ("check mode, times the run with nothing to do", ratio(seconds("refarch", "check"), again), "at most", 1.0),
+    ]
+    for peer, cold, hot in [("pyinfra", 7, 25), ("ansible + mitogen", 12, 45), ("ansible, tuned", 60, 200)]:
+        theirs = seconds(peer, "again")
+        rows.append((f"nothing to do, times faster than {peer}", ratio(theirs, again), "at least", cold))
+        rows.append((f"the same, warm against {peer}", ratio(theirs, warm), "at least", hot))
+        if peer == "pyinfra":
+            rows.append(("the same, with pyinfra's key exchange", ratio(theirs, seconds("refarch, curve25519", "again")), "at least", cold))
+    memory = [one.megabytes for tool, phases in results.items() if tool.startswith("refarch") for runs in phases.values() for one in runs]
+    if memory:
+        rows.append(("controller's memory in MB", max(memory), "at most", 40 + hosts))
+    lines = ["| goal | measured | asked for | |", "|---|---|---|---|"]
+    for what, value, word, aim in rows:
+        if value is not None:
+            met = value <= aim if word == "at most" else value >= aim
+            lines.append(f"| {what} | {value:.2f} | {word} {aim} | {'met' if met else 'missed'} |")
+    return "\n".join(lines) + "\n"
+
+
 STYLE = (
     "svg{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}.paper{fill:#fff}"
     ".title{font-size:16px;font-weight:600}.title,.name,.value{fill:#1d2733}.name,.value,.tick{font-size:12px}"
