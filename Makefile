@@ -6,7 +6,7 @@ REFARCH := $(CARGO_TARGET_DIR)/release/refarch
 DEMO := environments/local/3k.yaml
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help setup emulators build demo demo-down test test-clouds unit check fmt clippy figures bench
+.PHONY: help setup emulators build demo demo-down test test-clouds unit check fmt clippy figures bench planning
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ else
 	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --no-fail-fast
 endif
 
+planning: ## The benchmark of planning, each case once and no times judged; with TIMES=1 it measures
+	$(if $(TIMES),cargo bench,cargo test) --locked --package refarch-planning --benches
+
 # A cloud's library is large and is built once: see CONTRIBUTING.md for what it takes.
 test-clouds: setup emulators ## The clouds' providers on emulated accounts
 	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --all-features --no-fail-fast --test aws
@@ -58,7 +61,8 @@ bench: build ## The same work with refarch, Ansible, Mitogen, pyinfra and bare s
 check: fmt clippy ## Formatting and lints
 
 fmt:
-	cargo fmt --check
+	cargo fmt --all --check
 
 clippy:
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --package refarch-planning --all-targets -- -D warnings
