@@ -192,7 +192,15 @@ async fn planned(
     drop(receiver);
     let roles = &session.catalog().roles;
     let found = look(&Look { remote: nodes, hosts, stages, roles, leaders: &BTreeMap::new(), events: &events }).await;
-    plan::apply(&plan::Input { topology: session.topology(), roles, changes: &[], notes: &[], stages, nodes: &found, late_addresses: false })
+    plan::apply(&plan::Input {
+        topology: session.topology(),
+        roles,
+        changes: &[],
+        notes: &[],
+        stages,
+        nodes: &found,
+        late_addresses: false,
+    })
 }
 
 /// 22 files of about 3 KiB, 5 directories, commands: what a real role of this size has.

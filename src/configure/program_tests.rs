@@ -126,7 +126,15 @@ impl Rig {
     fn special(&self, name: &str, content: &str, secret: bool, initial: bool) -> Item {
         let path = self.text(name);
         let (owner, group) = (self.owner.clone(), self.group.clone());
-        let want = Want::File { path, content: content.into(), mode: "0640".to_owned(), owner, group, secret, initial };
+        let want = Want::File {
+            path,
+            content: content.as_bytes().into(),
+            mode: "0640".to_owned(),
+            owner,
+            group,
+            secret,
+            initial,
+        };
         Item { id: format!("file {}", self.text(name)), want }
     }
 

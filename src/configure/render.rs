@@ -38,7 +38,7 @@ pub struct Renderer<'a> {
 struct Shared {
     texts: HashMap<String, Arc<str>>,
     /// With their SHA-256.
-    files: HashMap<String, Arc<(Vec<u8>, String)>>,
+    files: HashMap<String, (Arc<[u8]>, String)>,
 }
 
 /// A script with what it may be shown as.
@@ -435,11 +435,11 @@ impl RoleOnNode<'_> {
         template: Option<&str>,
         source: Option<&str>,
         place: &Place,
-    ) -> Result<(Vec<u8>, String), RenderError> {
+    ) -> Result<(Arc<[u8]>, String), RenderError> {
         let catalog = self.renderer.inputs.catalog;
         let key = format!("{} {} {}", self.name, template.unwrap_or_default(), source.unwrap_or_default());
         if let Some(file) = self.renderer.shared(|shared| shared.files.get(&key).cloned()) {
-            return Ok(Arc::unwrap_or_clone(file));
+            return Ok(file);
         }
         let missing = |name: &str| RenderError::Value {
             file: place.file.clone(),
@@ -447,18 +447,18 @@ impl RoleOnNode<'_> {
             message: format!("there is no `{name}`"),
         };
         self.own.store(false, Ordering::Relaxed);
-        let content = if let Some(name) = template {
+        let content: Arc<[u8]> = if let Some(name) = template {
             let (path, _) = catalog.template(self.name, name).ok_or_else(|| missing(name))?;
             let place = Place { file: catalog.place(&path), line: 1 };
-            self.renderer.fill(&path, &place, self.node, &self.context)?.into_bytes()
+            self.renderer.fill(&path, &place, self.node, &self.context)?.into_bytes().into()
         } else {
             let name = source.unwrap_or_default();
-            catalog.file(self.name, name).ok_or_else(|| missing(name))?.to_vec()
+            catalog.file(self.name, name).ok_or_else(|| missing(name))?.into()
         };
         let hash = template::sha256(&content);
         let file = (content, hash);
         if !self.own.load(Ordering::Relaxed) {
-            self.renderer.shared(|shared| shared.files.insert(key, Arc::new(file.clone())));
+            self.renderer.shared(|shared| shared.files.insert(key, file.clone()));
         }
         Ok(file)
     }

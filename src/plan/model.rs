@@ -1,6 +1,9 @@
 //! The plan: steps with identity, reason, needs and risk.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,10 +58,11 @@ pub struct Unreachable {
     pub error: String,
 }
 
-/// Identifies a step within its plan, and the same work in plans of other days: `configure demo-app-1 app`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct StepId(pub String);
+/// Identifies a step within its plan, and the same work in plans of other days: `configure demo-app-1 app`. Steps that
+/// need it share the text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(from = "String")]
+pub struct StepId(Arc<str>);
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -128,8 +132,9 @@ pub struct ItemChange {
     pub item: String,
     /// What differs, a few words.
     pub detail: String,
-    /// Unified diff of a file's content. Never there for a secret.
-    pub diff: Option<String>,
+    /// Unified diff of a file's content. Never there for a secret. Nodes whose files are the same share it.
+    #[serde(with = "shared_text")]
+    pub diff: Option<Arc<str>>,
     /// The content is secret.
     pub secret: bool,
 }
@@ -413,14 +418,35 @@ impl std::fmt::Display for StepId {
     }
 }
 
+impl Serialize for StepId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// As serde does with a text that has one owner.
+mod shared_text {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
+        text.as_deref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(Into::into))
+    }
+}
+
 impl From<String> for StepId {
     fn from(id: String) -> Self {
-        Self(id)
+        Self(id.into())
     }
 }
 
 impl From<&str> for StepId {
     fn from(id: &str) -> Self {
-        Self(id.to_owned())
+        Self(id.into())
     }
 }
