@@ -176,7 +176,7 @@ pub enum PlanError {
         need: StepId,
     },
     /// Steps wait for each other.
-    #[error("these steps wait for each other: {}", .0.iter().map(|id| id.0.as_str()).collect::<Vec<_>>().join(" -> "))]
+    #[error("these steps wait for each other: {}", .0.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(" -> "))]
     Cycle(Vec<StepId>),
     /// The file could not be read or written.
     #[error("plan file {path}: {source}")]
