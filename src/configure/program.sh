@@ -182,7 +182,7 @@ file() { # number, fact, sha256, size, type and mode, mode, owner, group, flags,
     eval "x=\${f$2-} y=\${h$2-}"
     d= c=
     case $9:${x:+there} in
-    *i:there)
+    *i*:there)
         pass "$9" "$4"
         say "$1" ok ''
         return
