@@ -11,7 +11,7 @@ use crate::{
     configure::Stage,
     event::Events,
     observe::{self, Look, NodeState},
-    plan::{self, Plan},
+    plan::{self, Leaving, Plan},
     provider::{
         self, Change, Condition, Host, Live, Resource,
         diff::{Deferred, Difference},
@@ -65,7 +65,9 @@ impl Session {
             })
             .await
         };
-        let plan = self.plan(&difference, &stages, &nodes)?;
+        let (leaving, unasked) = self.leaving(reach, &difference, &live).await?;
+        let mut plan = self.plan(&difference, &stages, &nodes, &leaving)?;
+        plan.notes.extend(unasked);
         let plan = Plan { money: self.money(&live, &desired), ..plan };
         Ok(Survey { live, nodes, plan })
     }
@@ -80,7 +82,7 @@ impl Session {
         let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), replace);
         self.refuse_strangers(&difference).await?;
         let nodes = BTreeMap::new();
-        let plan = self.plan(&difference, &BTreeMap::new(), &nodes)?.infrastructure_only();
+        let plan = self.plan(&difference, &BTreeMap::new(), &nodes, &Leaving::default())?.infrastructure_only();
         plan.validate()?;
         let plan = Plan { money: self.money(&live, &desired), ..plan };
         Ok(Survey { live, nodes, plan })
@@ -136,7 +138,7 @@ impl Session {
         let live = if self.provider.owns_machines() { Vec::new() } else { self.provider.observe().await? };
         let desired = self.provider.desired(&self.topology)?;
         let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), &[]);
-        let plan = self.plan(&difference, &self.preview()?, &BTreeMap::new())?;
+        let plan = self.plan(&difference, &self.preview()?, &BTreeMap::new(), &Leaving::default())?;
         Ok(Plan { money: self.money(&live, &desired), ..plan })
     }
 
@@ -145,6 +147,7 @@ impl Session {
         difference: &Difference,
         stages: &BTreeMap<String, Vec<Stage>>,
         nodes: &BTreeMap<String, NodeState>,
+        leaving: &Leaving,
     ) -> Result<Plan, Error> {
         let plan = plan::apply(&plan::Input {
             topology: &self.topology,
@@ -154,6 +157,7 @@ impl Session {
             stages,
             nodes,
             late_addresses: self.provider.addresses_come_late(),
+            leaving,
         });
         plan.validate()?;
         Ok(plan)
