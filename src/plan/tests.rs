@@ -183,6 +183,7 @@ mod leaving {
                 condition: Condition::Good,
                 handle: name.to_owned(),
                 data_bearing: true,
+                needs: Vec::new(),
             },
         }
     }
@@ -210,6 +211,7 @@ mod leaving {
             notes: &[],
             stages: &BTreeMap::new(),
             nodes: &BTreeMap::new(),
+            late_addresses: false,
             leaving,
         });
         plan.validate().unwrap();
