@@ -192,7 +192,8 @@ pub(super) fn nodes(out: &mut String, page: &Page<'_>) {
             detail.map_or_else(|| format!("zone {}", node.zone), |detail| format!("zone {}, {detail}", node.zone));
         let _ = write!(
             out,
-            "<div class=\"node\"><span class=\"dot {class}\" title=\"{word}\" role=\"img\" aria-label=\"{word}\"></span>{} <i>{}</i></div>",
+            "<div class=\"node\"><span class=\"dot {class}\" title=\"{word}\" role=\"img\" aria-label=\"{word}\"></span>\
+             <b>{}</b> <i>{}</i></div>",
             escape(&node.name),
             escape(&detail)
         );

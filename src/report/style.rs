@@ -19,9 +19,9 @@ th{color:var(--soft);font-weight:600;font-size:12.5px}td.n,th.n{text-align:right
 .pill{display:inline-block;padding:0 9px;border-radius:10px;border:1px solid currentColor;font-size:12.5px;font-weight:600;white-space:nowrap}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:14px 16px;margin:14px 0;break-inside:avoid}
 .card .head{display:flex;gap:12px;align-items:baseline;flex-wrap:wrap}.card ul{margin:6px 0;padding-left:20px}
-.groups{display:grid;grid-template-columns:repeat(auto-fill,minmax(210px,1fr));gap:12px}
+.groups{display:grid;grid-template-columns:repeat(auto-fill,minmax(250px,1fr));gap:12px}
 .group{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:9px 12px;break-inside:avoid}
-.node{display:flex;gap:7px;align-items:baseline;font-size:13.5px}.node i{color:var(--soft);font-style:normal;font-size:12.5px}
+.node{display:flex;gap:0 7px;align-items:baseline;font-size:13.5px}.node b{font-weight:400;white-space:nowrap}.node i{color:var(--soft);font-style:normal;font-size:12.5px}
 .dot{flex:none;width:9px;height:9px;border-radius:50%;background:var(--soft)}.dot.good{background:var(--good)}
 .dot.bad{background:var(--bad);border-radius:1px}.dot.absent{background:none;border:1.5px solid var(--soft)}
 svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font-size:11px}svg .axis{stroke:var(--line);stroke-width:1}
