@@ -102,7 +102,7 @@ pub(super) fn replacements(steps: &mut Vec<Step>, input: &Input<'_>) {
         steps[place].needs.extend(last);
         steps.splice(place..place, parting);
         let own = |step: &&Step| step.node.as_ref() == Some(node) && matches!(step.action, Action::Configure { .. });
-        if let Some(end) = steps.iter().filter(own).next_back() {
+        if let Some(end) = steps.iter().rfind(own) {
             for task in input.leaving.last(node) {
                 back.insert(task.role.clone(), end.id.clone());
             }

@@ -23,13 +23,13 @@ pub fn page(page: &Page<'_>) -> String {
     }
     sections::nodes(&mut out, page);
     let picture = base64::engine::general_purpose::STANDARD.encode(&page.picture);
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<details open><summary>Who talks to whom</summary><img alt=\"Topology of {name}\" src=\"data:image/svg+xml;base64,{picture}\"></details>\n"
+        "<details open><summary>Who talks to whom</summary><img alt=\"Topology of {name}\" src=\"data:image/svg+xml;base64,{picture}\"></details>"
     );
     let steps = timeline(&page.steps);
     if !steps.is_empty() {
-        let _ = write!(out, "<h2>Timeline</h2><div class=\"wide\">{steps}</div>\n");
+        let _ = writeln!(out, "<h2>Timeline</h2><div class=\"wide\">{steps}</div>");
     }
     sections::plan(&mut out, page.plan);
     sections::versions(&mut out, page);
