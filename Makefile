@@ -6,7 +6,7 @@ REFARCH := $(CARGO_TARGET_DIR)/release/refarch
 DEMO := environments/local/3k.yaml
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help setup emulators build demo demo-down test test-clouds unit check fmt clippy figures azure-fake-check bench planning
+.PHONY: help setup emulators build demo demo-down test test-clouds unit check fmt clippy figures azure-fake-check bench planning drill
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,12 @@ unit: ## The tests that need no containers
 
 azure-fake-check: setup ## The vendor's own Python clients against the fake Azure of the tests
 	scripts/azure-fake.sh check
+
+drill: build ## Break everything that may break on an environment made for it: the table of docs/reliability.md
+	$(SUDO) $(REFARCH) apply environments/local/drill.yaml --yes
+	$(SUDO) $(REFARCH) drill environments/local/drill.yaml --junit drills.xml; code=$$?; \
+	$(SUDO) $(REFARCH) report -e environments/local/drill.yaml -o drills.html; \
+	$(SUDO) $(REFARCH) destroy environments/local/drill.yaml --yes --destroy-data drill; exit $$code
 
 figures: build ## The figures of docs/performance.md, measured on this machine
 	$(SUDO) scripts/figures.sh $(REFARCH)

@@ -41,7 +41,7 @@ pub(super) struct CompiledRole {
     pub(super) ready: Vec<Conditional>,
     pub(super) status: Vec<Conditional>,
     pub(super) leader: Option<Text>,
-    pub(super) upgrade: Vec<(Moment, Text)>,
+    pub(super) tasks: Vec<(Moment, Text)>,
     /// `role.yaml` as messages name it.
     pub(super) place: Place,
 }
@@ -118,12 +118,15 @@ impl Compiler<'_> {
             ready: self.list(&role.ready, |spec| (spec.when.as_ref(), vec![&spec.run]))?,
             status: self.list(&role.status, |spec| (None, vec![&spec.run]))?,
             leader: role.leader.as_deref().map(|text| self.text(text)).transpose()?,
-            upgrade: role
+            tasks: role
                 .upgrade
                 .iter()
                 .flat_map(|spec| {
                     [(Moment::Leave, &spec.leave), (Moment::Settle, &spec.settle), (Moment::Finish, &spec.finish)]
                 })
+                .chain(role.leave.iter().flat_map(|spec| {
+                    [(Moment::Possible, &spec.possible), (Moment::Part, &spec.run), (Moment::Forget, &spec.forget)]
+                }))
                 .filter_map(|(moment, text)| Some((moment, text.as_deref()?)))
                 .map(|(moment, text)| Ok((moment, self.text(text)?)))
                 .collect::<Result<_, RenderError>>()?,

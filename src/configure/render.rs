@@ -16,7 +16,7 @@ use super::{
     facts::Facts,
     inputs::{Inputs, RenderError},
     names,
-    resource::{Item, REQUIREMENT, Stage, Task, Want},
+    resource::{Item, Moment, REQUIREMENT, Stage, Task, Want},
     status::{Fact, NodeQuestions, Probe},
     template, upload,
 };
@@ -105,7 +105,7 @@ impl<'a> Renderer<'a> {
         Ok(questions)
     }
 
-    /// What the node's roles do at the moments of an upgrade. What is empty on this node is left out.
+    /// What the node's roles do at the moments of an upgrade, and when a node goes for good. What is empty on this node is left out.
     ///
     /// # Errors
     /// When something in a role is wrong for this node.
@@ -113,10 +113,13 @@ impl<'a> Renderer<'a> {
         let mut tasks = Vec::new();
         for name in self.roles(node)? {
             let role = self.role(node, name)?;
-            let deadline = role.role.upgrade.as_ref().map_or(0, |spec| spec.deadline);
-            let deadline = if deadline == 0 { UPGRADE_DEADLINE } else { deadline };
-            for (moment, text) in &role.compiled.upgrade {
-                let run = role.shown(text, "a text of an upgrade")?;
+            let upgrade = role.role.upgrade.as_ref().map_or(0, |spec| spec.deadline);
+            let upgrade = if upgrade == 0 { UPGRADE_DEADLINE } else { upgrade };
+            let leave = role.role.leave.as_ref().map_or(0, |spec| spec.deadline);
+            for (moment, text) in &role.compiled.tasks {
+                let run = role.shown(text, "a text of an upgrade or a leave")?;
+                let leaving = matches!(moment, Moment::Possible | Moment::Part | Moment::Forget);
+                let deadline = if leaving { leave } else { upgrade };
                 if !run.trim().is_empty() {
                     tasks.push(Task { role: name.clone(), moment: *moment, run, deadline });
                 }
@@ -144,7 +147,7 @@ impl<'a> Renderer<'a> {
         let secrets = Secrets::fetch(self.inputs.secrets, node, declared);
         let taken = secrets.taken();
         let context = self.context(node, None, Some((Value::from_object(secrets), Arc::clone(&taken))), None)?;
-        let path = format!("{}/{name}", crate::catalog::CHECKS);
+        let path = crate::catalog::StackCatalog::script_path(name);
         let place = Place { file: catalog.place(&path), line: 1 };
         let text = self.fill(&path, &place, node, &context)?;
         Ok(Script { text, secret: taken.load(Ordering::Relaxed) })
@@ -196,6 +199,20 @@ impl<'a> Renderer<'a> {
                 node: String::new(),
                 message: message(&error),
             }
+        })
+    }
+
+    /// A text about one node, such as a fault of a drill. It appears in logs, so it sees no secrets.
+    ///
+    /// # Errors
+    /// When the text is no template or wrong for this node.
+    pub fn node_text(&self, node: &str, text: &str) -> Result<String, RenderError> {
+        let context = self.context(node, None, None)?;
+        self.compiled.templates.render_named_str("drill", text, context).map_err(|error| RenderError::Template {
+            file: self.inputs.catalog.place("drills.yaml"),
+            line: error.line().unwrap_or(1),
+            node: node.to_owned(),
+            message: message(&error),
         })
     }
 

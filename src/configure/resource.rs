@@ -14,9 +14,15 @@ pub enum Moment {
     Settle,
     /// After every node was.
     Finish,
+    /// Before anything changes, on a node that shall go for good: may it?
+    Possible,
+    /// The last on a node before it goes for good.
+    Part,
+    /// On the nodes that stay, when it is gone.
+    Forget,
 }
 
-/// What a role does on a node at one moment of an upgrade.
+/// What a role does on a node besides configuring it: at one moment of an upgrade, or when a node goes for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// Role.

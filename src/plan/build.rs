@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use super::model::{Action, ItemChange, Plan, Risk, Step, StepId, Unreachable, Verb};
+use super::{
+    leave::{self, Leaving},
+    model::{Action, ItemChange, Plan, Risk, Step, StepId, Unreachable, Verb},
+};
 use crate::{
     catalog::Role,
     configure::{ItemResult, Outcome, Stage, Want, diff},
@@ -30,6 +33,8 @@ pub struct Input<'a> {
     pub nodes: &'a BTreeMap<String, NodeState>,
     /// Whether a machine's address is known only once it is there.
     pub late_addresses: bool,
+    /// Nodes that go for good, and what those that stay do then.
+    pub leaving: &'a Leaving,
 }
 
 /// What has to be done, step by step.
@@ -43,7 +48,7 @@ pub fn apply(input: &Input<'_>) -> Plan {
     let planned: BTreeSet<&str> = input.changes.iter().map(resource_id).collect();
 
     for change in input.changes {
-        let step = infrastructure(change, &planned);
+        let step = infrastructure(change, &planned, input.leaving);
         if matches!(change, Change::Delete { .. }) {
             removals.push(step);
             continue;
@@ -105,10 +110,8 @@ pub fn apply(input: &Input<'_>) -> Plan {
     remove_in_order(&mut removals, input.changes);
     // A node leaves when nobody is configured to use it any more.
     let configured: Vec<StepId> = steps[first_stage..].iter().map(|step| step.id.clone()).collect();
-    for mut removal in removals {
-        removal.needs.extend(configured.iter().cloned());
-        steps.push(removal);
-    }
+    leave::removals(&mut steps, removals, &configured, input);
+    leave::replacements(&mut steps, input);
     Plan {
         environment: input.topology.environment.clone(),
         verb: Verb::Apply,
@@ -241,7 +244,8 @@ fn await_node(node: &str, reason: String, needs: Vec<StepId>) -> Step {
 #[must_use]
 pub fn destroy(environment: &str, changes: &[Change], notes: Vec<String>) -> Plan {
     let planned: BTreeSet<&str> = changes.iter().map(resource_id).collect();
-    let mut steps: Vec<Step> = changes.iter().map(|change| infrastructure(change, &planned)).collect();
+    let all_go = Leaving::default();
+    let mut steps: Vec<Step> = changes.iter().map(|change| infrastructure(change, &planned, &all_go)).collect();
     remove_in_order(&mut steps, changes);
     let nodes: Vec<StepId> = steps.iter().filter(|step| step.node.is_some()).map(|step| step.id.clone()).collect();
     for step in steps.iter_mut().filter(|step| step.node.is_none()) {
@@ -287,7 +291,8 @@ fn resource_id(change: &Change) -> &str {
     }
 }
 
-fn infrastructure(change: &Change, planned: &BTreeSet<&str>) -> Step {
+fn infrastructure(change: &Change, planned: &BTreeSet<&str>, leaving: &Leaving) -> Step {
+    let kept = |node: &Option<String>| node.as_ref().is_some_and(|node| leaving.keeps_data.contains(node));
     let needs_of = |resource: &Resource| -> Vec<StepId> {
         resource
             .needs
@@ -342,7 +347,7 @@ fn infrastructure(change: &Change, planned: &BTreeSet<&str>) -> Step {
             &resource.node,
             "its replacement was asked for by name".to_owned(),
             needs_of(resource),
-            if resource.data_bearing { Risk::DataLoss } else { Risk::Disruption },
+            if resource.data_bearing && !kept(&resource.node) { Risk::DataLoss } else { Risk::Disruption },
             fields(differing),
         ),
         Change::Delete { live } => (
@@ -351,7 +356,7 @@ fn infrastructure(change: &Change, planned: &BTreeSet<&str>) -> Step {
             &live.node,
             "the environment file does not have it any more".to_owned(),
             Vec::new(),
-            if live.data_bearing { Risk::DataLoss } else { Risk::Disruption },
+            if live.data_bearing && !kept(&live.node) { Risk::DataLoss } else { Risk::Disruption },
             Vec::new(),
         ),
     };

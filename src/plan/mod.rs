@@ -2,10 +2,12 @@
 
 pub mod build;
 pub mod file;
+pub mod leave;
 pub mod model;
 pub mod upgrade;
 
 pub use build::{Input, apply, destroy};
+pub use leave::Leaving;
 pub use model::{Action, Counts, ItemChange, Plan, PlanError, Risk, Step, StepId, Unreachable, Verb};
 pub use upgrade::{UpgradeError, UpgradeInput, upgrade};
 

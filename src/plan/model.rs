@@ -45,6 +45,8 @@ pub enum Verb {
     Apply,
     /// Bring the product to another version while it serves.
     Upgrade,
+    /// Break things, and see what comes of it.
+    Drill,
     /// Remove the environment.
     Destroy,
 }
@@ -123,6 +125,11 @@ pub enum Action {
         /// When.
         moment: Moment,
     },
+    /// A fault, and what comes of it.
+    Drill {
+        /// Drill.
+        name: String,
+    },
 }
 
 /// One thing on a node that differs from what it should be.
@@ -159,6 +166,9 @@ pub struct Counts {
     /// What roles do besides in an upgrade.
     #[serde(default)]
     pub task: usize,
+    /// Faults.
+    #[serde(default)]
+    pub drill: usize,
 }
 
 /// A plan that cannot be run, read or written.
@@ -262,6 +272,7 @@ impl Plan {
                 Action::Locate | Action::AwaitNode => &mut counts.wait,
                 Action::Configure { .. } => &mut counts.configure,
                 Action::Task { .. } => &mut counts.task,
+                Action::Drill { .. } => &mut counts.drill,
             } += 1;
         }
         counts
@@ -382,7 +393,15 @@ impl Counts {
     /// All steps.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.create + self.start + self.update + self.replace + self.delete + self.wait + self.configure + self.task
+        self.create
+            + self.start
+            + self.update
+            + self.replace
+            + self.delete
+            + self.wait
+            + self.configure
+            + self.task
+            + self.drill
     }
 }
 
@@ -393,6 +412,7 @@ impl Verb {
         match self {
             Self::Apply => "apply",
             Self::Upgrade => "upgrade",
+            Self::Drill => "drill",
             Self::Destroy => "destroy",
         }
     }

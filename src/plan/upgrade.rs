@@ -156,6 +156,8 @@ fn task_step(node: &Node, task: &Task, reason: String) -> Step {
         Moment::Leave => "leave",
         Moment::Settle => "settle",
         Moment::Finish => "finish",
+        // Of nodes that go for good: not part of an upgrade.
+        Moment::Possible | Moment::Part | Moment::Forget => "leave",
     };
     Step {
         id: StepId::from(format!("{word}/{}/{}", node.name, task.role)),

@@ -3,12 +3,16 @@
 mod apply;
 pub mod cloud;
 mod cost;
+mod drill;
 mod error;
 mod inventory;
+mod leave;
+mod listen;
 mod open;
 mod proof;
 mod reach;
 mod reap;
+mod report;
 mod saved;
 mod survey;
 mod upgrade;
@@ -17,6 +21,7 @@ mod work;
 
 pub use apply::{Ran, RunRequest};
 pub use cost::Prices;
+pub use drill::DrillRequest;
 pub use error::Error;
 pub use open::{Request, Session, load};
 pub use proof::NodeStatus;

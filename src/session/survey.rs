@@ -11,7 +11,7 @@ use crate::{
     configure::{Item, ItemResult, Outcome, Stage},
     event::Events,
     observe::{self, Look, NodeState},
-    plan::{self, Plan},
+    plan::{self, Leaving, Plan},
     provider::{
         self, Change, Condition, Host, Live, Resource,
         diff::{Deferred, Difference},
@@ -69,7 +69,9 @@ impl Session {
         if !unmet.is_empty() {
             return Err(Error::refused(crate::exit::FAILED, unmet.join("; "), Some("nothing was changed anywhere")));
         }
-        let plan = self.plan(&difference, &stages, &nodes)?;
+        let (leaving, unasked) = self.leaving(reach, &difference, &live).await?;
+        let mut plan = self.plan(&difference, &stages, &nodes, &leaving)?;
+        plan.notes.extend(unasked);
         let plan = Plan { money: self.money(&live, &desired), ..plan };
         Ok(Survey { live, nodes, plan })
     }
@@ -84,7 +86,7 @@ impl Session {
         let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), replace);
         self.refuse_strangers(&difference).await?;
         let nodes = BTreeMap::new();
-        let plan = self.plan(&difference, &BTreeMap::new(), &nodes)?.infrastructure_only();
+        let plan = self.plan(&difference, &BTreeMap::new(), &nodes, &Leaving::default())?.infrastructure_only();
         plan.validate()?;
         let plan = Plan { money: self.money(&live, &desired), ..plan };
         Ok(Survey { live, nodes, plan })
@@ -143,7 +145,7 @@ impl Session {
         let stages = self.preview()?;
         // Machines that are there already are taken for bare ones; others are made, and their work follows from that.
         let nodes = if self.provider.owns_machines() { BTreeMap::new() } else { stages.iter().map(bare).collect() };
-        let plan = self.plan(&difference, &stages, &nodes)?;
+        let plan = self.plan(&difference, &stages, &nodes, &Leaving::default())?;
         Ok(Plan { money: self.money(&live, &desired), ..plan })
     }
 
@@ -152,6 +154,7 @@ impl Session {
         difference: &Difference,
         stages: &BTreeMap<String, Vec<Stage>>,
         nodes: &BTreeMap<String, NodeState>,
+        leaving: &Leaving,
     ) -> Result<Plan, Error> {
         let plan = plan::apply(&plan::Input {
             topology: &self.topology,
@@ -161,6 +164,7 @@ impl Session {
             stages,
             nodes,
             late_addresses: self.provider.addresses_come_late(),
+            leaving,
         });
         plan.validate()?;
         Ok(plan)

@@ -8,6 +8,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 
+use super::leave::Parting;
 use crate::{
     configure::{ConfigureError, Mode, Moment, Stage, Task, run_stage},
     engine::{ErrorClass, Execute, StepError, StepOutcome},
@@ -38,6 +39,19 @@ pub(super) struct Scene {
     pub tasks: BTreeMap<String, Vec<Task>>,
 }
 
+impl Scene {
+    /// With nodes that go for good, which the environment file does not name any more.
+    pub(super) fn with(mut self, parting: &Parting) -> Self {
+        for (node, host) in &parting.hosts {
+            self.hosts.entry(node.clone()).or_insert_with(|| host.clone());
+        }
+        for (node, tasks) in &parting.tasks {
+            self.tasks.insert(node.clone(), tasks.clone());
+        }
+        self
+    }
+}
+
 impl Execute for Work<'_> {
     fn run<'a>(&'a self, step: &'a Step, log: &'a StepLog) -> BoxFuture<'a, Result<StepOutcome, StepError>> {
         Box::pin(async move {
@@ -47,6 +61,9 @@ impl Execute for Work<'_> {
                 Action::AwaitNode => self.arrive(step, log).await,
                 Action::Configure { role } => self.configure(step, role, log).await,
                 Action::Task { role, moment } => self.task(step, role, *moment, log).await,
+                Action::Drill { .. } => {
+                    Err(permanent("a drill is not a step of a plan that is carried out".to_owned()))
+                }
             }
         })
     }
@@ -160,7 +177,10 @@ impl Work<'_> {
         });
         Err(StepError {
             message,
-            hint: Some("the nodes after this one keep the old version and go on serving".to_owned()),
+            hint: Some(match moment {
+                Moment::Part | Moment::Forget => "the same command again goes on where this one stopped".to_owned(),
+                _ => "the nodes after this one keep the old version and go on serving".to_owned(),
+            }),
             class: ErrorClass::Permanent,
             tail: tail.into_iter().rev().collect(),
         })

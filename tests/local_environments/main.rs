@@ -4,6 +4,7 @@
 #![cfg(feature = "local")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod drills;
 mod highly_available;
 mod place;
 mod product;
