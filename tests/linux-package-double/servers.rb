@@ -74,7 +74,7 @@ class Servers
       sent = socket.read(headers['content-length'].to_i)
       status, body, more = yield path.to_s, method, headers, sent
       body = body.is_a?(String) ? body : JSON.generate(body)
-      reason = { 200 => 'OK', 401 => 'Unauthorized', 404 => 'Not Found', 503 => 'Service Unavailable' }[status]
+      reason = { 200 => 'OK', 201 => 'Created', 400 => 'Bad Request', 401 => 'Unauthorized', 404 => 'Not Found', 503 => 'Service Unavailable' }[status]
       lines = (more || {}).map { |name, value| "#{name}: #{value}\r\n" }.join
       socket.write "HTTP/1.1 #{status} #{reason}\r\n#{lines}Content-Length: #{body.bytesize}\r\nConnection: close\r\n\r\n", body
     end
@@ -341,13 +341,20 @@ class Servers
   end
 
   # The part of the API that the probe of an upgrade uses.
-  def api(method, path, headers)
+  def api(method, path, headers, sent)
     return [401, ''] unless headers['private-token'] == keep_asking('get token')
 
     case [method, path.split('?').first]
-    in ['POST', '/api/v4/projects'] then [200, keep_asking('put project refarch-probe')]
-    in ['GET', '/api/v4/projects/root%2Frefarch-probe' | '/api/v4/projects/1']
-      keep_asking('get project') == 'none' ? [404, {}] : [200, { id: 1, path_with_namespace: 'root/refarch-probe' }]
+    in ['POST', '/api/v4/projects']
+      name = sent[/(?:^|&)name=(refarch-probe-\d+)(?:&|$)/, 1] or return [400, {}]
+      keep_asking('put repository none')
+      [201, keep_asking("put project #{name}")]
+    in ['GET', %r{\A/api/v4/projects/(?:1|root%2F(refarch-probe-\d+))\z}]
+      wanted = Regexp.last_match(1)
+      name = keep_asking('get project')
+      return [404, {}] if name == 'none' || (wanted && wanted != name)
+
+      [200, { id: 1, path_with_namespace: "root/#{name}" }]
     in ['DELETE', '/api/v4/projects/1']
       %w[project repository].each { |what| keep_asking("put #{what} none") }
       [200, {}]
@@ -359,12 +366,15 @@ class Servers
 
   # git over HTTP, by git itself. The repository lies in the database, so that every node has the same.
   def git(method, path, headers, sent)
+    name = path[%r{\A/root/(refarch-probe-\d+)\.git/}, 1]
     given = headers['authorization'].to_s[/\ABasic (.*)/, 1].to_s.unpack1('m').split(':', 2).last
     return [401, '', { 'WWW-Authenticate' => 'Basic realm="double"' }] if given.nil? || given != keep_asking('get token')
 
+    return [404, ''] unless name && name == keep_asking('get project')
+
     Dir.mktmpdir do |folder|
       packed = keep_asking('get repository')
-      repository = "#{folder}/root/refarch-probe.git"
+      repository = "#{folder}/root/#{name}.git"
       FileUtils.mkdir_p(repository)
       system('/opt/gitlab/embedded/bin/git', 'init', '-q', '--bare', '-b', 'probe', repository, exception: true)
       IO.popen(['tar', '-xzC', repository], 'wb') { |tar| tar.write packed.unpack1('m0') } unless packed == 'none'
@@ -407,8 +417,8 @@ class Servers
         give_up = Time.now + 20
         sleep 0.2 until (lost = missing).empty? || Time.now > give_up
         if lost.any? then [503, "no #{lost.join(', ')}\n"]
-        elsif path.start_with?('/api/v4/') then api(method, path, headers)
-        elsif path.start_with?('/root/refarch-probe.git/') then git(method, path, headers, sent)
+        elsif path.start_with?('/api/v4/') then api(method, path, headers, sent.to_s)
+        elsif path.start_with?('/root/refarch-probe-') then git(method, path, headers, sent)
         else [200, "double #{@state['version']} on #{Socket.gethostname}\n"]
         end
       end

@@ -3,6 +3,9 @@
 url={{ environment.external_url | quote_sh }}
 git=/opt/gitlab/embedded/bin/git
 work=$(mktemp -d)
+# A resumed upgrade has a probe of its own, while the one before it may still be tidying up.
+project=refarch-probe-$(date +%s)
+exec 9>/run/refarch-probe
 {% set own_authority = environment.external_url is startingwith('https') and all_settings['haproxy-external'].tls == 'environment' %}
 {% set address = environment.external_url | replace('https://', '') | replace('http://', '') %}
 # The token is never an argument.
@@ -52,8 +55,8 @@ account() {
         token.set_token(\$stdin.read.strip)
         token.save!" <"$work/token" >/dev/null 2>"$work/said" || return 1
     balancer=$1
-    api POST projects -d name=refarch-probe -d visibility=private >/dev/null
-    id=$(api GET projects/root%2Frefarch-probe | jq -r '.id // empty') && [ -n "$id" ] && echo "$id" >"$work/project"
+    api POST projects -d "name=$project" -d visibility=private >/dev/null
+    id=$(api GET "projects/root%2F$project" | jq -r '.id // empty') && [ -n "$id" ] && echo "$id" >"$work/project"
 }
 
 with_git() { # balancer, git's arguments
@@ -69,13 +72,15 @@ with_git() { # balancer, git's arguments
 told() { # whether it went well, when it began, what, balancer
     took=$(($(date +%s%3N) - $2))
     if [ "$1" = 0 ]; then echo "ok $took $3"; else
-        echo "failed $took $3 at ${4:-the external URL}: $(tail -n 1 "$work/said")"
+        echo "failed $took $3 at ${4:-the external URL}: $(grep -m 1 -E '^( !|error|fatal|remote:)' "$work/said" || tail -n 1 "$work/said")"
     fi || exit 0
 }
 
 push() {
     mine=$work/mine theirs=$work/theirs
     tries=0
+    # They share the token, so one begins when the other has ended it.
+    flock -w 180 9
     # At a resumed upgrade the console may have to wait for this node.
     until account {{ (by_role['haproxy-external'] | map(attribute='address') | first) if by_role['haproxy-external'] else "''" }}; do
         tries=$((tries + 1))
@@ -91,11 +96,11 @@ push() {
             with_git '' -C "$mine" add number
             with_git '' -C "$mine" commit -qm "$number"
             begin=$(date +%s%3N)
-            with_git "$balancer" -C "$mine" push -q "$url/root/refarch-probe.git" HEAD:refs/heads/probe >"$work/said" 2>&1
+            with_git "$balancer" -C "$mine" push -q "$url/root/$project.git" HEAD:refs/heads/probe >"$work/said" 2>&1
             told $? "$begin" push "$balancer"
             begin=$(date +%s%3N)
             rm -rf "$theirs"
-            with_git "$balancer" clone -q --depth 1 -b probe "$url/root/refarch-probe.git" "$theirs" >"$work/said" 2>&1 &&
+            with_git "$balancer" clone -q --depth 1 -b probe "$url/root/$project.git" "$theirs" >"$work/said" 2>&1 &&
                 { [ "$(cat "$theirs/number")" = "$number" ] || { echo "not what was pushed" >"$work/said"; false; }; }
             told $? "$begin" clone "$balancer"
             sleep 0.5
