@@ -60,11 +60,11 @@ def tools(scratch, venv, refarch, hosts, rounds, full):
         our_tool("refarch"),
         Tool("limit, warm", ["sh", "all.sh"], limit, sockets=scratch / "lp", opening=["sh", "-c", masters], rounds=rounds),
         our_tool("refarch, warm", opening=hello),
-        Tool("limit, curve25519", ["sh", "all.sh"], limit, environment=quick, rounds=rounds),
-        our_tool("refarch, curve25519", environment=quick),
         Tool("pyinfra", pyinfra, scratch / "pyinfra", dry, rounds=1 if many else 2),
     ]
     if not many or full:
+        every[-1:-1] = [Tool("limit, curve25519", ["sh", "all.sh"], limit, environment=quick, rounds=rounds),
+                        our_tool("refarch, curve25519", environment=quick)]
         every.append(ansible_tool("ansible + mitogen", "mitogen.cfg"))
     if not many:
         every.append(ansible_tool("ansible, tuned", "tuned.cfg", check=full))
