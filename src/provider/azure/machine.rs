@@ -214,6 +214,7 @@ impl Azure {
         let group = attribute("group").and_then(Value::as_str).unwrap_or_default();
         let spot = attribute("spot") == Some(&json!(true));
         let size = launch.machine_type.or_else(|| attribute("machine_type").and_then(Value::as_str));
+        let arm = super::image::architecture(size.unwrap_or(self.smallest())) == "arm64";
         let ultra = launch
             .machines
             .iter()
@@ -256,8 +257,8 @@ impl Azure {
                         properties: compute::MachineInterfaceProperties { delete_option: Some("Detach".to_owned()) },
                     }],
                 },
-                // Images of the marketplace that refarch chooses by itself all can; one's own may not.
-                security_profile: (self.azure.trusted_launch && marketplace).then(|| compute::Security {
+                // Images of the marketplace that refarch chooses by itself all can on x86; one's own may not.
+                security_profile: (self.azure.trusted_launch && marketplace && !arm).then(|| compute::Security {
                     security_type: "TrustedLaunch".to_owned(),
                     uefi_settings: Some(compute::Uefi { secure_boot_enabled: true, v_tpm_enabled: true }),
                 }),
