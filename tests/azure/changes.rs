@@ -180,3 +180,14 @@ fn two_environments_share_a_resource_group_and_nothing_else() {
     place.destroy().ok();
     assert_eq!(place.fake.resources().len(), 1, "the group was not refarch's");
 }
+
+#[test]
+fn todays_prices_are_asked_for_and_used() {
+    let place = Place::new(SMALL);
+    let shipped = place.refarch("cost", &[]).ok();
+    assert!(shipped.out.contains("westus"), "{}", shipped.out);
+    let asked = place.refarch("cost", &["refresh"]).ok();
+    assert!(asked.out.contains("westeurope: 1 machine type"), "{}", asked.out);
+    let now = place.refarch("cost", &[]).ok();
+    assert!(now.out.contains("westeurope") && !now.out.contains("westus"), "{}", now.out);
+}
