@@ -134,6 +134,28 @@ fn a_region_without_zones_has_availability_sets() {
 }
 
 #[test]
+fn a_network_that_exists_is_used_and_stays() {
+    let place = Place::new(SMALL);
+    place.make_group("office");
+    let subnets = [("doors", "10.9.1.0/24"), ("nodes", "10.9.2.0/24")];
+    let network = place.make_network("office", "lan", "10.9.0.0/16", &subnets);
+    let own = format!("cloud:\n  network: {{ id: {network}, public_subnets: [doors], private_subnets: [nodes] }}\n");
+    place.write(&SMALL.replace("cloud:\n", &own));
+    let before = place.shape();
+    place.apply(&[]).ok();
+    assert_eq!(place.all("/virtualNetworks").keys().collect::<Vec<_>>(), ["lan"]);
+    let subnet = |name: &str| {
+        let interface = &place.all("/networkInterfaces")[name];
+        interface["properties"]["ipConfigurations"][0]["properties"]["subnet"]["id"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(subnet("demo-postgres-1"), format!("{network}/subnets/nodes"));
+    assert_eq!(subnet("demo-haproxy-external-1"), format!("{network}/subnets/doors"));
+    place.assert_settled();
+    place.destroy().ok();
+    assert_eq!(place.shape(), before, "what was there before is as it was");
+}
+
+#[test]
 fn another_laptop_finds_everything() {
     let place = Place::new(SMALL);
     place.apply(&[]).ok();
@@ -157,4 +179,15 @@ fn two_environments_share_a_resource_group_and_nothing_else() {
     place.assert_settled();
     place.destroy().ok();
     assert_eq!(place.fake.resources().len(), 1, "the group was not refarch's");
+}
+
+#[test]
+fn todays_prices_are_asked_for_and_used() {
+    let place = Place::new(SMALL);
+    let shipped = place.refarch("cost", &[]).ok();
+    assert!(shipped.out.contains("westus"), "{}", shipped.out);
+    let asked = place.refarch("cost", &["refresh"]).ok();
+    assert!(asked.out.contains("westeurope: 1 machine type"), "{}", asked.out);
+    let now = place.refarch("cost", &[]).ok();
+    assert!(now.out.contains("westeurope") && !now.out.contains("westus"), "{}", now.out);
 }

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::azure_fake::AzureFake;
+use crate::azure_fake::{AzureFake, SUBSCRIPTION};
 
 /// A place of a test's own.
 pub struct Place {
@@ -245,6 +245,18 @@ impl Place {
     pub fn make_key(&self, group: &str, name: &str) {
         let path = format!("{group}/providers/Microsoft.Compute/sshPublicKeys/{name}");
         self.somebody(&path, json!({ "location": "westeurope" }));
+    }
+
+    /// A network in a group, with subnets of it.
+    pub fn make_network(&self, group: &str, name: &str, range: &str, subnets: &[(&str, &str)]) -> String {
+        let path = format!("{group}/providers/Microsoft.Network/virtualNetworks/{name}");
+        let subnets: Vec<Value> = subnets
+            .iter()
+            .map(|(name, range)| json!({ "name": name, "properties": { "addressPrefix": range } }))
+            .collect();
+        let properties = json!({ "addressSpace": { "addressPrefixes": [range] }, "subnets": subnets });
+        self.somebody(&path, json!({ "location": "westeurope", "properties": properties }));
+        format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{path}")
     }
 
     fn somebody(&self, path: &str, body: Value) {

@@ -83,6 +83,43 @@ fn a_policy_that_denies_names_the_request_and_what_is_there_is_found_by_the_next
 }
 
 #[test]
+fn a_permission_that_is_missing_names_the_role_and_the_request() {
+    let place = Place::new(SMALL);
+    place.fake.rule(json!({ "method": "PUT", "path": "*/virtualnetworks/*", "times": 99, "answer": {
+        "status": 403, "code": "AuthorizationFailed",
+        "message": "The client does not have authorization to perform action 'Microsoft.Network/virtualNetworks/write'.",
+    }}));
+    refused(&place, &["Microsoft.Network/virtualNetworks/write", "(request ", "the role Contributor"]);
+    assert!(place.machines().is_empty());
+    place.destroy().ok();
+    place.assert_empty();
+}
+
+#[test]
+fn a_network_that_lies_over_another_one_is_told_before_anything_is_made() {
+    let place = Place::new(SMALL);
+    place.make_group("office");
+    place.make_network("office", "lan", "10.20.128.0/20", &[]);
+    let said = place.refarch("check", &[]);
+    let text = format!("{}{}", said.out, said.err);
+    assert!(text.contains("10.20.0.0/16 lies over 10.20.128.0/20") && text.contains("cloud.network.cidr"), "{text}");
+    assert!(place.changes().is_empty());
+}
+
+#[test]
+fn a_network_that_exists_but_not_there_or_not_so() {
+    let with = |id: &str, more: &str| SMALL.replace("cloud:\n", &format!("cloud:\n  network: {{ id: {id}{more} }}\n"));
+    let missing = "/subscriptions/22222222-2222-2222-2222-222222222222/resourceGroups/office/providers/Microsoft.Network/virtualNetworks/lan";
+    let place = Place::new(&with(missing, ""));
+    refused(&place, &["virtualNetworks/lan is not there", "az network vnet list"]);
+    place.make_group("office");
+    place.make_network("office", "lan", "10.9.0.0/16", &[("nodes", "10.9.1.0/24")]);
+    place.write(&with(missing, ", private_subnets: [databases]"));
+    refused(&place, &["has no subnet `databases`: it has nodes", "private_subnets"]);
+    assert!(place.changes().is_empty());
+}
+
+#[test]
 fn a_region_that_is_none_and_one_without_zones() {
     let place = Place::new(&SMALL.replace("westeurope", "atlantis"));
     refused(&place, &["`atlantis` is no region"]);

@@ -12,7 +12,7 @@ use super::{
         AzureError, Condition,
         compute::{self, VirtualMachine},
         network::{self, Interface, IpConfiguration, Part, Sku},
-        provisioning_state, resources,
+        provisioning_state,
         resources::Reference,
     },
     error::failed,
@@ -20,12 +20,8 @@ use super::{
     network::{list, text},
 };
 use crate::provider::{
-    FieldChange, ProviderError, Resource,
-    cloud::{
-        Launch, LaunchError, MachineState, Making, permanent,
-        reach::BASTION,
-        tags::{self, Tags},
-    },
+    ProviderError, Resource,
+    cloud::{Launch, LaunchError, MachineState, Making, permanent, reach::BASTION, tags},
 };
 
 /// Operations of one launch at a time.
@@ -214,6 +210,7 @@ impl Azure {
         let group = attribute("group").and_then(Value::as_str).unwrap_or_default();
         let spot = attribute("spot") == Some(&json!(true));
         let size = launch.machine_type.or_else(|| attribute("machine_type").and_then(Value::as_str));
+        let arm = super::image::architecture(size.unwrap_or(self.smallest())) == "arm64";
         let ultra = launch
             .machines
             .iter()
@@ -256,8 +253,8 @@ impl Azure {
                         properties: compute::MachineInterfaceProperties { delete_option: Some("Detach".to_owned()) },
                     }],
                 },
-                // Images of the marketplace that refarch chooses by itself all can; one's own may not.
-                security_profile: (self.azure.trusted_launch && marketplace).then(|| compute::Security {
+                // Images of the marketplace that refarch chooses by itself all can on x86; one's own may not.
+                security_profile: (self.azure.trusted_launch && marketplace && !arm).then(|| compute::Security {
                     security_type: "TrustedLaunch".to_owned(),
                     uefi_settings: Some(compute::Uefi { secure_boot_enabled: true, v_tpm_enabled: true }),
                 }),
@@ -299,79 +296,6 @@ impl Azure {
         Ok(there.map(|machine| machine_state(&machine)))
     }
 
-    pub(super) async fn change_machine(
-        &self,
-        making: Making<'_>,
-        handle: &str,
-        fields: &[FieldChange],
-    ) -> Result<(), ProviderError> {
-        let doing = format!("change {}", making.resource.id);
-        let told = |error: AzureError| failed(&doing, &error);
-        for field in fields {
-            match (field.name.as_str(), &field.wanted) {
-                ("machine_type", Value::String(size)) => {
-                    let body = json!({ "properties": { "hardwareProfile": { "vmSize": size } } });
-                    self.client.patch(handle, compute::VERSION, &body).await.map_err(told)?;
-                }
-                ("disk_gb", Value::Number(size)) => {
-                    let disk = self.id(arm::DISK, &format!("{}-os", last(handle)));
-                    let body = json!({ "properties": { "diskSizeGB": size } });
-                    self.client.patch(&disk, compute::DISKS, &body).await.map_err(told)?;
-                }
-                ("disk_type", Value::String(kind)) => {
-                    let disk = self.id(arm::DISK, &format!("{}-os", last(handle)));
-                    self.client
-                        .patch(&disk, compute::DISKS, &json!({ "sku": { "name": kind } }))
-                        .await
-                        .map_err(told)?;
-                }
-                ("protected", Value::Bool(held)) => self.hold(&doing, handle, *held).await?,
-                ("identity", Value::Bool(has)) => {
-                    let identity = self.id_of(arm::IDENTITY, "identity");
-                    let body = match has {
-                        true => {
-                            json!({ "identity": { "type": "UserAssigned", "userAssignedIdentities": { identity: {} } } })
-                        }
-                        false => json!({ "identity": { "type": "None" } }),
-                    };
-                    self.client.patch(handle, compute::VERSION, &body).await.map_err(told)?;
-                }
-                ("data_disk", _) => {
-                    let disk = self.id(arm::DISK, &format!("{}-data", last(handle)));
-                    let disk = json!([{ "lun": 0, "createOption": "Attach", "deleteOption": "Detach", "managedDisk": { "id": disk } }]);
-                    let body = json!({ "properties": { "storageProfile": { "dataDisks": disk } } });
-                    self.client.patch(handle, compute::VERSION, &body).await.map_err(told)?;
-                }
-                (name, _) => {
-                    return Err(permanent(doing, format!("`{name}` cannot be changed while the machine stands"), None));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) async fn change_disk(
-        &self,
-        making: Making<'_>,
-        handle: &str,
-        fields: &[FieldChange],
-    ) -> Result<(), ProviderError> {
-        let doing = format!("change {}", making.resource.id);
-        let mut properties = serde_json::Map::new();
-        for field in fields {
-            let name = match field.name.as_str() {
-                "size_gb" => "diskSizeGB",
-                "iops" => "diskIOPSReadWrite",
-                "throughput" => "diskMBpsReadWrite",
-                name => return Err(permanent(doing, format!("`{name}` of a disk cannot be changed"), None)),
-            };
-            properties.insert(name.to_owned(), field.wanted.clone());
-        }
-        let body = json!({ "properties": properties });
-        self.client.patch(handle, compute::DISKS, &body).await.map_err(|error| failed(&doing, &error))?;
-        Ok(())
-    }
-
     pub(super) async fn remove_machine(&self, doing: &str, handle: &str) -> Result<(), ProviderError> {
         self.hold(doing, handle, false).await?;
         self.client.delete(handle, compute::VERSION).await.map_err(|error| failed(doing, &error))?;
@@ -387,26 +311,6 @@ impl Azure {
         let mut lines = text.lines().skip_while(|line| !line.contains("BEGIN SSH HOST KEY KEYS"));
         let key = lines.find_map(|line| Some(&line[line.find("ssh-ed25519 ")?..]));
         Ok(key.map(|key| key.split_whitespace().take(2).collect::<Vec<_>>().join(" ")))
-    }
-
-    /// Merges tags into those that a resource has, whatever it is.
-    pub(super) async fn merge_tags(&self, doing: &str, id: &str, tags: &Tags) -> Result<(), ProviderError> {
-        self.client.change_tags(id, "Merge", tags).await.map_err(|error| failed(doing, &error))
-    }
-
-    /// Takes tags away.
-    pub(super) async fn delete_tags(&self, doing: &str, id: &str, keys: &[String]) -> Result<(), ProviderError> {
-        let there: Option<resources::TagsOf> = self
-            .client
-            .get(&format!("{id}/providers/Microsoft.Resources/tags/default"), resources::VERSION)
-            .await
-            .map_err(|error| failed(doing, &error))?;
-        let has = there.map(|there| there.properties.tags).unwrap_or_default();
-        let gone: Tags = has.into_iter().filter(|(key, _)| keys.contains(key)).collect();
-        if gone.is_empty() {
-            return Ok(());
-        }
-        self.client.change_tags(id, "Delete", &gone).await.map_err(|error| failed(doing, &error))
     }
 }
 

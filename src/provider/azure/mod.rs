@@ -3,6 +3,7 @@
 mod access;
 pub mod azure_mgmt;
 mod balancer;
+mod change;
 mod cloud;
 mod error;
 mod firewall;
