@@ -200,6 +200,7 @@ async fn planned(
         notes: &[],
         stages,
         nodes: &found,
+        leaving: &plan::Leaving::default(),
         late_addresses: false,
     })
 }

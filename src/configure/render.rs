@@ -207,7 +207,7 @@ impl<'a> Renderer<'a> {
     /// # Errors
     /// When the text is no template or wrong for this node.
     pub fn node_text(&self, node: &str, text: &str) -> Result<String, RenderError> {
-        let context = self.context(node, None, None)?;
+        let context = self.context(node, None, None, None)?;
         self.compiled.templates.render_named_str("drill", text, context).map_err(|error| RenderError::Template {
             file: self.inputs.catalog.place("drills.yaml"),
             line: error.line().unwrap_or(1),

@@ -105,7 +105,7 @@ fn kind(action: &Action) -> Kind {
         Action::Infrastructure(_) | Action::Locate => Kind::Infrastructure,
         Action::AwaitNode => Kind::Wait,
         Action::Configure { .. } => Kind::Configure,
-        Action::Task { .. } => Kind::Task,
+        Action::Task { .. } | Action::Drill { .. } => Kind::Task,
     }
 }
 
