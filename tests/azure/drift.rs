@@ -126,7 +126,9 @@ fn rules_that_were_taken_off_the_machines_and_removed_are_made_and_put_on_again(
 fn without_read_only(mut value: Value) -> Value {
     match &mut value {
         Value::Object(map) => {
-            map.remove("provisioningState");
+            for name in ["provisioningState", "virtualMachine"] {
+                map.remove(name);
+            }
             map.values_mut().for_each(|one| *one = without_read_only(one.take()));
         }
         Value::Array(list) => list.iter_mut().for_each(|one| *one = without_read_only(one.take())),

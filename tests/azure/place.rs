@@ -185,21 +185,25 @@ impl Place {
         self.fake.resources().into_iter().map(|(id, one)| (id, plain(one))).collect()
     }
 
-    /// Runs the command and kills it (SIGKILL) while the fake holds a call; says whether the call came.
-    pub fn kill_while_held(&self, verb: &str, args: &[&str]) -> bool {
-        let mut child = self.command(verb, args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    /// Runs the command and kills it (SIGKILL) while the fake holds a call. Panics with what it said where it ends before.
+    pub fn kill_while_held(&self, verb: &str, args: &[&str]) {
+        let said = self.folder.path().join("said");
+        let (out, err) =
+            (std::fs::File::create(&said).unwrap(), std::fs::File::options().append(true).open(&said).unwrap());
         let before = self.fake.held();
+        let mut child = self.command(verb, args).stdout(out).stderr(err).spawn().unwrap();
         let end = Instant::now() + Duration::from_secs(120);
         while self.fake.held() == before {
-            if child.try_wait().unwrap().is_some() {
-                return false;
+            if let Some(status) = child.try_wait().unwrap() {
+                let calls =
+                    self.fake.log().iter().rev().take(40).rev().map(|call| format!("{call}\n")).collect::<String>();
+                panic!("the call never came, {status}:\n{}\n{calls}", std::fs::read_to_string(&said).unwrap());
             }
             assert!(Instant::now() < end, "it neither ended nor came to the call");
             std::thread::sleep(Duration::from_millis(20)); // there is nothing to wait on: the call is on its way
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        true
     }
 }
 
