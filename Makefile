@@ -6,7 +6,7 @@ REFARCH := $(CARGO_TARGET_DIR)/release/refarch
 DEMO := environments/local/3k.yaml
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help setup emulators build demo demo-down test test-clouds unit check fmt clippy figures azure-fake-check
+.PHONY: help setup emulators build demo demo-down test test-clouds unit check fmt clippy figures bench planning azure-fake-check
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ else
 	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --no-fail-fast
 endif
 
+planning: ## The benchmark of planning, each case once and no times judged; with TIMES=1 it measures
+	$(if $(TIMES),cargo bench,cargo test) --locked --package refarch-planning --benches
+
 # A cloud's library is large and is built once: see CONTRIBUTING.md for what it takes.
 test-clouds: setup emulators ## The clouds' providers on emulated accounts
 	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --all-features --no-fail-fast --test aws --test azure
@@ -49,10 +52,20 @@ azure-fake-check: setup ## The vendor's own Python clients against the fake Azur
 figures: build ## The figures of docs/performance.md, measured on this machine
 	$(SUDO) scripts/figures.sh $(REFARCH)
 
+BENCH := $(or $(REFARCH_CACHE),$(HOME)/.cache/refarch)/bench
+# QUICK=1: two minutes, without Ansible. FULL=1: an hour, with Ansible as it comes.
+FEW := --hosts 10 --rounds 1 --only 'limit; refarch; limit, warm; refarch, warm; pyinfra'
+PEERS := $(if $(QUICK),$(FEW),$(if $(FULL),--full --rounds 5,--rounds 5))
+
+bench: build ## The same work with refarch, Ansible, Mitogen, pyinfra and bare ssh: docs/performance/peers.md
+	@$(SUDO) sh scripts/setup-bench.sh $(BENCH)
+	$(SUDO) $(BENCH)/venv/bin/python benches/peers/peers.py --refarch $(REFARCH) --cache $(BENCH) $(PEERS) --out docs/performance
+
 check: fmt clippy ## Formatting and lints
 
 fmt:
-	cargo fmt --check
+	cargo fmt --all --check
 
 clippy:
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --package refarch-planning --all-targets -- -D warnings

@@ -22,6 +22,7 @@ pub mod provider;
 pub mod remote;
 pub mod secrets;
 pub mod session;
+pub mod timeline;
 pub mod topology;
 pub mod verify;
 pub mod view;

@@ -23,6 +23,7 @@ mod secrets;
 mod ssh;
 mod status;
 mod target;
+mod timeline;
 mod upgrade;
 mod validate;
 mod verify;
@@ -89,6 +90,8 @@ enum Command {
     Reap(reap::Args),
     /// List what was done, by whom, when
     Runs(runs::Args),
+    /// Draw what a run did when, and what it waited for
+    Timeline(timeline::Args),
     /// Finish a run that was stopped
     Resume(resume::Args),
     /// Show or break the environment's lock
@@ -150,6 +153,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Adopt(args) => adopt::run(args, &output).await,
         Command::Reap(args) => reap::run(args, &output).await,
         Command::Runs(args) => runs::run(args, &output),
+        Command::Timeline(args) => timeline::run(args, &output),
         Command::Resume(args) => resume::run(args, &output).await,
         Command::Lock(args) => lock::run(args, &output),
         Command::Secrets(args) => secrets::run(args, &output),

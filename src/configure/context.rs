@@ -24,6 +24,8 @@ pub(super) struct Context {
     pub(super) secrets: Option<Value>,
     /// Raised when a template reads a file of the user's: it may hold a secret.
     pub(super) taken: Option<Arc<AtomicBool>>,
+    /// Raised when a template reads what may differ from node to node: without it, its text is the same on all.
+    pub(super) own: Option<Arc<AtomicBool>>,
 }
 
 impl Object for Context {
@@ -33,6 +35,9 @@ impl Object for Context {
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         let facts = &self.facts;
+        if let (Some(own), "secrets" | "node" | "listeners" | "allowed" | "service" | "own_file") = (&self.own, key) {
+            own.store(true, Ordering::Relaxed);
+        }
         match key {
             "environment" => Some(facts.environment.clone()),
             "nodes" => Some(facts.nodes.clone()),

@@ -1,6 +1,6 @@
 //! Compiles stages to one program for `sh`.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{collections::HashMap, fmt::Write as _, time::Duration};
 
 use indexmap::IndexSet;
 
@@ -21,6 +21,12 @@ pub enum Mode {
 
 /// Bytes in a second below which an upload is given up on.
 const SLOWEST: u64 = 128 * 1024;
+
+/// Files in a folder from which on they are moved to their places together.
+const SEVERAL: usize = 3;
+
+/// Bytes of a text that the shell writes by itself.
+const LONGEST_TEXT: usize = 64 * 1024;
 
 /// Exit code of a program in which a resource failed.
 pub const FAILED: i32 = 10;
@@ -54,8 +60,15 @@ pub fn compile_check(stages: &[&Stage]) -> Program {
 pub(super) fn compile_at(stages: &[&Stage], mode: Mode, layout: &Layout<'_>) -> Program {
     let items: Vec<&Item> = stages.iter().flat_map(|stage| &stage.resources).collect();
     let mut compiler = Compiler::new(&items, mode);
+    if mode == Mode::Check {
+        compiler.ask_questions(&items);
+    }
     for (number, item) in items.iter().enumerate() {
         compiler.item(number, &item.want);
+        let is_file = |item: &&Item| matches!(item.want, Want::File { .. });
+        if mode == Mode::Apply && is_file(item) && !items.get(number + 1).is_some_and(is_file) {
+            compiler.text.push_str("settle\n");
+        }
     }
     let mode_name = if mode == Mode::Check { "check" } else { "apply" };
     let mut text =
@@ -108,6 +121,8 @@ struct Compiler<'a> {
     mode: Mode,
     paths: IndexSet<&'a str>,
     hashed: Vec<&'a str>,
+    /// Folder -> files in it.
+    folders: HashMap<&'a str, usize>,
     units: IndexSet<&'a str>,
     packages: IndexSet<&'a str>,
     seen: Seen,
@@ -129,6 +144,7 @@ impl<'a> Compiler<'a> {
             mode,
             paths: IndexSet::new(),
             hashed: Vec::new(),
+            folders: HashMap::new(),
             units: IndexSet::new(),
             packages: IndexSet::new(),
             seen: Seen::default(),
@@ -139,6 +155,7 @@ impl<'a> Compiler<'a> {
             match &item.want {
                 Want::Packages { names } => compiler.packages.extend(names.iter().map(String::as_str)),
                 Want::File { path, initial, .. } => {
+                    *compiler.folders.entry(parent(path)).or_default() += 1;
                     if compiler.paths.insert(path) && !initial {
                         compiler.hashed.push(path);
                     }
@@ -169,13 +186,22 @@ impl<'a> Compiler<'a> {
             Want::File { path, content, mode, owner, group, secret, initial } => {
                 let fact = self.fact(path);
                 let kind = kind_and_mode(0o100_000, mode);
-                let flags = format!("-{}{}", if *secret { "s" } else { "" }, if *initial { "i" } else { "" });
+                let sent = self.mode == Mode::Check || (*secret && !content.is_empty());
+                let text = if sent { None } else { plain(content) };
+                let several = self.folders[parent(path)] >= SEVERAL;
+                let marks = [("s", *secret), ("i", *initial), ("t", text.is_some()), ("d", several)];
+                let marks: String = marks.iter().filter(|(_, holds)| *holds).map(|(mark, _)| *mark).collect();
+                let flags = format!("-{marks}");
                 let (hash, size) = (sha256(content), content.len().to_string());
                 let words = [&number.to_string(), &fact, &hash, &size, &kind, mode, owner, group, &flags, path];
-                self.words("file", words);
-                if self.mode == Mode::Apply {
-                    self.contents.extend_from_slice(content);
+                match text {
+                    Some(text) => {
+                        let _ = writeln!(self.text, "TEXT={}", quote(text));
+                    }
+                    None if self.mode == Mode::Apply => self.contents.extend_from_slice(content),
+                    None => {}
                 }
+                self.words("file", words);
             }
             Want::Link { path, target } => {
                 let fact = self.fact(path);
@@ -190,7 +216,10 @@ impl<'a> Compiler<'a> {
             }
             Want::Command { run, unless, interrupts, deadline, .. } => {
                 let interrupts = interrupts.clone().unwrap_or_default();
-                self.words("guarded", [&number.to_string(), &deadline.to_string(), unless, run, &interrupts]);
+                // A check has asked already, and runs nothing.
+                let [unless, run] =
+                    [unless, run].map(|text| if self.mode == Mode::Check { "" } else { text }.to_owned());
+                self.words("guarded", [&number.to_string(), &deadline.to_string(), &unless, &run, &interrupts]);
             }
             Want::Service { name, restart_on, reload_on, validate, stamp } => {
                 self.ask_units();
@@ -202,7 +231,8 @@ impl<'a> Compiler<'a> {
                 self.words("service", words);
             }
             Want::Ready { run, deadline, .. } => {
-                self.words("ready", [&number.to_string(), &deadline.to_string(), run]);
+                let run = if self.mode == Mode::Check { String::new() } else { run.clone() };
+                self.words("ready", [&number.to_string(), &deadline.to_string(), &run]);
             }
         }
     }
@@ -229,13 +259,31 @@ impl<'a> Compiler<'a> {
         self.paths.get_index_of(path).unwrap_or_default().to_string()
     }
 
+    /// All guards and probes in one go.
+    fn ask_questions(&mut self, items: &[&'a Item]) {
+        let numbered = || items.iter().enumerate();
+        let guards = numbered().filter_map(|(number, item)| match &item.want {
+            Want::Command { unless, .. } => Some([number.to_string(), unless.clone()]),
+            _ => None,
+        });
+        let probes = numbered().filter_map(|(number, item)| match &item.want {
+            Want::Ready { run, .. } => Some([number.to_string(), run.clone()]),
+            _ => None,
+        });
+        for (seconds, questions) in [("30", guards.collect::<Vec<_>>()), ("10", probes.collect())] {
+            if !questions.is_empty() {
+                self.call("ask", [seconds.to_owned()].into_iter().chain(questions.into_iter().flatten()));
+            }
+        }
+    }
+
     /// One `stat` over all paths and one `sha256sum` over all files.
     fn ask_paths(&mut self) {
         self.text.push_str("while read -r p x; do case $p in\n");
         for (number, path) in self.paths.iter().enumerate() {
             let _ = writeln!(self.text, "{}) f{number}=$x ;;", quote(path));
         }
-        self.text.push_str("esac; done <<E\n$(stat -c '%n %f %a %U %G %s' --");
+        self.text.push_str("esac; done <<E\n$(stat -c '%n %f %a %U %G %s %N' --");
         for path in &self.paths {
             let _ = write!(self.text, " {}", quote(path));
         }
@@ -291,6 +339,18 @@ impl<'a> Compiler<'a> {
         ask(&mut self.text, "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload");
         self.text.push_str("\nE\n");
     }
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// A content that the shell can hold and write by itself, without a process. Shells differ in what they make of other
+/// bytes, and where one has no `printf` of its own a secret would become an argument: both travel on standard input.
+fn plain(content: &[u8]) -> Option<&str> {
+    let fits = content.len() <= LONGEST_TEXT && content.is_ascii() && !content.contains(&0);
+    // What is empty cannot be read from the input: `dd` reads no blocks of no bytes.
+    if fits { std::str::from_utf8(content).ok() } else { None }
 }
 
 /// Type and mode as `stat %f` prints them.

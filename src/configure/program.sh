@@ -12,11 +12,15 @@ NL='
 '
 CH=' '
 RELOAD=
+YES=
 SKIP=0
 BAD=0
 T=
 POLICY=
-trap '[ -z "$T" ] || rm -f -- "$T"; [ -z "$POLICY" ] || rm -f -- "$POLICY"' EXIT
+LATER=
+PENDING=
+FOLDERS=
+trap '[ -z "$T" ] || rm -f -- "$T"; [ -z "$POLICY" ] || rm -f -- "$POLICY"; leave_nothing' EXIT
 trap 'exit 143' HUP INT TERM PIPE
 
 say() { printf '\036%s %s %s\n' "$1" "$2" "$3"; }
@@ -26,8 +30,38 @@ fail() {
     BAD=10
     [ "$M" = check ] || exit 10
 }
+# Files that did not get to their places.
+leave_nothing() {
+    [ -n "$PENDING$FOLDERS" ] || return 0
+    set -- $PENDING
+    while [ $# -gt 0 ]; do
+        rm -f -- "$3"
+        shift 4
+    done
+    [ -z "$FOLDERS" ] || rm -rf -- $FOLDERS
+}
 # A text of a role: its own shell, nothing to read, a limit in seconds.
 bounded() { timeout -k 5 "$1" sh -c "$2" 3<&-; }
+
+# The questions of a check, a few at a time, each in a shell of its own. What is noted are the numbers of those that are
+# answered with success. Nothing changes meanwhile, so their order does not matter.
+ask() { # seconds, number and text of each
+    s=$1
+    shift
+    YES=$YES$NL$(timeout -k 5 "$s" sh -c "$ASK" sh "$@" 3<&-)
+}
+ASK='i=0
+while [ $# -gt 0 ]; do
+    n=$1 q=$2
+    shift 2
+    { (set --; eval "$q") >/dev/null 2>&1 && echo "$n"; } &
+    i=$((i + 1))
+    [ $((i % 8)) -ne 0 ] || wait
+done
+wait'
+answered() { # number
+    case $NL$YES$NL in *"$NL$1$NL"*) ;; *) return 1 ;; esac
+}
 
 # A path is about to differ: whatever was started with it needs a new start, even if this run ends here.
 touched() {
@@ -107,6 +141,15 @@ install_now() {
         -o Dpkg::Use-Pty=0 install --no-install-recommends $miss 3<&-
 }
 
+# What root makes needs no chown where it is for root, in a folder that passes no group on.
+own() { # owner, path
+    [ "$1" = root:root ] && [ ! -g "${2%/*}" ]
+}
+folder() { # mode, owner, path
+    # A new one, and nothing more to do: one process instead of three.
+    ! { own "$2" "$3" && mkdir -m "$1" -- "$3" 2>/dev/null; } || return 0
+    (umask 022 && mkdir -p -- "$3") && chown -h -- "$2" "$3" && chmod -- "$1" "$3"
+}
 directory() { # number, fact, type and mode, mode, owner, group, path
     eval "x=\${f$2-}"
     d=
@@ -127,10 +170,10 @@ directory() { # number, fact, type and mode, mode, owner, group, path
         return
     fi
     if [ "$M" = apply ]; then
-        if (umask 022 && mkdir -p -- "$7") && chown -h -- "$5:$6" "$7" && chmod -- "$4" "$7"; then :; else
+        folder "$4" "$5:$6" "$7" || {
             fail "$1" 'cannot be made'
             return
-        fi
+        }
     fi
     say "$1" changed "$d"
 }
@@ -139,8 +182,8 @@ file() { # number, fact, sha256, size, type and mode, mode, owner, group, flags,
     eval "x=\${f$2-} y=\${h$2-}"
     d= c=
     case $9:${x:+there} in
-    *i:there)
-        SKIP=$((SKIP + $4))
+    *i*:there)
+        pass "$9" "$4"
         say "$1" ok ''
         return
         ;;
@@ -156,21 +199,22 @@ file() { # number, fact, sha256, size, type and mode, mode, owner, group, flags,
     *) c='replace what is no file' ;;
     esac
     if [ -z "$c$d" ]; then
-        SKIP=$((SKIP + $4))
+        pass "$9" "$4"
         say "$1" ok ''
         return
     fi
     touched "${10}"
     if [ "$M" = apply ]; then
         if [ -n "$c" ]; then
-            put "$3" "$4" "$6" "$7:$8" "${10}"
+            put "$1" "$3" "$4" "$6" "$7:$8" "$9" "${10}" && LATER="$LATER$1 changed $c${d:+, $d}$NL"
         else
-            SKIP=$((SKIP + $4))
+            pass "$9" "$4"
             chown -h -- "$7:$8" "${10}" && chmod -- "$6" "${10}"
         fi || {
             fail "$1" 'cannot be written'
             return
         }
+        [ -z "$c" ] || return 0
     elif [ "$c" = content ]; then
         case $9 in
         *s*) ;;
@@ -185,31 +229,94 @@ file() { # number, fact, sha256, size, type and mode, mode, owner, group, flags,
     fi
     say "$1" changed "$c${c:+${d:+, }}$d"
 }
-put() { # sha256, size, mode, owner, path
-    [ -d "${5%/*}" ] || (umask 022 && mkdir -p -- "${5%/*}") || return 1
-    T=${5%/*}/.${5##*/}.refarch
-    rm -f -- "$T"
-    if [ "$SKIP" -gt 0 ]; then
+# What is not wanted of the contents on standard input is read later, all at once. A plain text is not there: it is in TEXT.
+pass() { # flags, size
+    case $1 in *t*) ;; *) SKIP=$((SKIP + $2)) ;; esac
+}
+# Writes a file beside its place. Where several lie in one folder they are moved together, from a folder in it.
+put() { # number, sha256, size, mode, owner, flags, path
+    case $6 in *d*) T=${7%/*}/.refarch.new/${7##*/} ;; *) T=${7%/*}/.${7##*/}.refarch ;; esac
+    case " $PENDING" in *" $T "*) settle ;; esac
+    [ -d "${7%/*}" ] || (umask 022 && mkdir -p -- "${7%/*}") || return 1
+    case $6 in *d*) gather "${T%/*}" || return 1 ;; esac
+    if [ -e "$T" ] || [ -h "$T" ]; then rm -f -- "$T" || return 1; fi
+    case $6:$SKIP in
+    *t*:* | *:0) ;;
+    *)
         dd "bs=$SKIP" count=1 iflag=fullblock of=/dev/null status=none <&3 || return 1
         SKIP=0
-    fi
-    (
-        set -C
-        if [ "$2" -eq 0 ]; then : >"$T"; else dd "bs=$2" count=1 iflag=fullblock status=none <&3 >"$T"; fi
-    ) || return 1
-    y=$(sha256sum <"$T")
-    if [ "${y%% *}" != "$1" ]; then
-        echo 'the content did not arrive whole'
-        return 1
-    fi
-    chown -h -- "$4" "$T" && chmod -- "$3" "$T" && mv -fT -- "$T" "$5" || return 1
+        ;;
+    esac
+    # The usual modes come from the umask: a process less for each file.
+    m=
+    case $4 in 0644) umask 022 ;; 0640) umask 027 ;; 0600) ;; *) m=$4 ;; esac
+    set -C
+    case $6 in *t*) printf %s "$TEXT" >"$T" ;; *) dd "bs=$3" count=1 iflag=fullblock status=none <&3 >"$T" ;; esac
+    r=$?
+    set +C
+    umask 077
+    [ $r -eq 0 ] || return 1
+    own "$5" "$T" || chown -h -- "$5" "$T" || return 1
+    # A change of owner takes some bits of the mode away.
+    [ -z "$m" ] || chmod -- "$m" "$T" || return 1
+    PENDING="$PENDING$1 $2 $T $7 "
     T=
+}
+gather() { # folder
+    case " $FOLDERS" in *" $1 "*) return 0 ;; esac
+    if [ -e "$1" ] || [ -h "$1" ]; then rm -rf -- "$1" || return 1; fi
+    mkdir -m 0700 -- "$1" && FOLDERS="$FOLDERS$1 "
+}
+# Moves what was written to its places: one process for the hashes of all, then one for each folder.
+settle() {
+    [ -n "$PENDING" ] || return 0
+    set -- $PENDING
+    y=
+    while [ $# -gt 0 ]; do
+        y="$y $3"
+        shift 4
+    done
+    y=$NL$(sha256sum -- $y)$NL
+    set -- $PENDING
+    while [ $# -gt 0 ]; do
+        case $y in
+        *"$NL$2  $3$NL"*) ;;
+        *)
+            echo 'the content did not arrive whole'
+            fail "$1" 'cannot be written'
+            ;;
+        esac
+        shift 4
+    done
+    for q in $FOLDERS; do
+        set -- $PENDING
+        i= y=
+        while [ $# -gt 0 ]; do
+            [ "${3%/*}" != "$q" ] || i=${i:-$1} y="$y $3"
+            shift 4
+        done
+        mv -f -t "${q%/*}" -- $y || fail "$i" 'cannot be put in its place, or one after it in the same folder'
+    done
+    set -- $PENDING
+    while [ $# -gt 0 ]; do
+        case ${3%/*} in */.refarch.new) ;; *) mv -fT -- "$3" "$4" || fail "$1" 'cannot be put in its place' ;; esac
+        shift 4
+    done
+    [ -z "$FOLDERS" ] || rmdir -- $FOLDERS
+    PENDING= FOLDERS=
+    IFS=$NL
+    set -f
+    printf '\036%s\n' $LATER
+    set +f
+    unset IFS
+    LATER=
 }
 
 link() { # number, fact, target, path
     eval "x=\${f$2-}"
+    # What `stat` says ends with: 'path' -> 'target'.
     y=
-    case $x in a*) y=$(readlink -- "$4") ;; esac
+    case $x in a*" -> '"*) y=${x##* -> \'} y=${y%\'} ;; esac
     if [ "$y" = "$3" ]; then
         say "$1" ok ''
         return
@@ -217,7 +324,9 @@ link() { # number, fact, target, path
     touched "$4"
     if [ "$M" = apply ]; then
         T=${4%/*}/.${4##*/}.refarch
-        if rm -f -- "$T" && ln -s -- "$3" "$T" && mv -fT -- "$T" "$4"; then T=; else
+        # Where nothing is, there is nothing to be replaced in one step.
+        if { [ -z "$x" ] && ln -sT -- "$3" "$4"; } ||
+            { [ -n "$x" ] && rm -f -- "$T" && ln -s -- "$3" "$T" && mv -fT -- "$T" "$4"; }; then T=; else
             fail "$1" 'cannot be made'
             return
         fi
@@ -279,8 +388,11 @@ receive() {
     mv -fT -- "$q" "$5"
 }
 
+done_already() { # number, guard
+    if [ "$M" = check ]; then answered "$1"; else bounded 30 "$2" >/dev/null 2>&1; fi
+}
 guarded() { # number, seconds, guard, text, whether it interrupts something
-    if bounded 30 "$3" >/dev/null 2>&1; then
+    if done_already "$1" "$3"; then
         say "$1" ok ''
         return
     fi
@@ -389,10 +501,7 @@ clock() {
 }
 ready() { # number, seconds, text
     if [ "$M" = check ]; then
-        if o=$(bounded 10 "$3" 2>&1); then say "$1" ok ''; else
-            [ -z "$o" ] || printf '%s\n' "$o"
-            say "$1" changed 'not ready'
-        fi
+        if answered "$1"; then say "$1" ok ''; else say "$1" changed 'not ready'; fi
         return
     fi
     clock

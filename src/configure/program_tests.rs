@@ -126,7 +126,15 @@ impl Rig {
     fn special(&self, name: &str, content: &str, secret: bool, initial: bool) -> Item {
         let path = self.text(name);
         let (owner, group) = (self.owner.clone(), self.group.clone());
-        let want = Want::File { path, content: content.into(), mode: "0640".to_owned(), owner, group, secret, initial };
+        let want = Want::File {
+            path,
+            content: content.as_bytes().into(),
+            mode: "0640".to_owned(),
+            owner,
+            group,
+            secret,
+            initial,
+        };
         Item { id: format!("file {}", self.text(name)), want }
     }
 
@@ -257,6 +265,50 @@ async fn the_first_run_makes_everything_and_the_second_finds_nothing_to_do() {
         assert_eq!(again.calls, [""; 0]);
     }
     assert_eq!(tree(rig.folder.path()), before, "a run without work touched something");
+}
+
+#[tokio::test]
+async fn what_is_made_gets_exactly_its_mode() {
+    let rig = Rig::new();
+    let (owner, group) = (rig.owner.clone(), rig.group.clone());
+    let directory = |path: &str, mode: &str| {
+        let path = rig.path(path).to_str().unwrap().to_owned();
+        let (mode, owner, group) = (mode.to_owned(), owner.clone(), group.clone());
+        Item { id: format!("directory {path}"), want: Want::Directory { path, mode, owner, group } }
+    };
+    let file = |path: &str, wanted: &str| {
+        let mut item = rig.file(path, "text");
+        if let Want::File { mode, .. } = &mut item.want {
+            *mode = wanted.to_owned();
+        }
+        item
+    };
+    fs::create_dir(rig.path("handed-on")).unwrap();
+    fs::set_permissions(rig.path("handed-on"), fs::Permissions::from_mode(0o2775)).unwrap();
+    let mut items = vec![
+        directory("etc/above/below", "0711"),
+        // Its child made it already, with another mode.
+        directory("etc/above", "0700"),
+        directory("etc/open", "1777"),
+        directory("handed-on/own", "0750"),
+    ];
+    let modes = ["0600", "0640", "0644", "0660", "0400", "0755", "4755"];
+    for folder in ["etc/open", "handed-on"] {
+        items.extend(modes.map(|mode| file(&format!("{folder}/{mode}"), mode)));
+    }
+    rig.run(Mode::Apply, &items).await;
+
+    assert_eq!(mode_of(&rig.path("etc/above")), 0o700);
+    assert_eq!(mode_of(&rig.path("etc/above/below")), 0o711);
+    assert_eq!(mode_of(&rig.path("etc/open")), 0o1777);
+    assert_eq!(mode_of(&rig.path("handed-on/own")) & 0o777, 0o750);
+    for folder in ["etc/open", "handed-on"] {
+        for mode in modes {
+            let path = rig.path(&format!("{folder}/{mode}"));
+            assert_eq!(format!("{:04o}", mode_of(&path)), mode, "{folder}");
+            assert_eq!(fs::read_to_string(path).unwrap(), "text");
+        }
+    }
 }
 
 #[tokio::test]
@@ -470,6 +522,45 @@ async fn content_that_does_not_arrive_whole_never_replaces_a_file() {
     assert!(error.output().iter().any(|line| line.contains("did not arrive whole")), "{:?}", error.output());
     assert_eq!(fs::read_to_string(rig.path("etc/big")).unwrap(), "old");
     assert_eq!(fs::read_dir(rig.path("etc")).unwrap().count(), 1, "a part of the file was left behind");
+}
+
+#[tokio::test]
+async fn many_files_of_a_folder_arrive_together() {
+    let rig = Rig::new();
+    let contents = [
+        ("quotes", "it's $HOME `id` \\ \"x\"\r\n\n\n"),
+        ("empty", ""),
+        ("foreign", "gr\u{fc}n \u{c1}\n"),
+        ("unended", "no line end"),
+        (".hidden", "x\n"),
+    ];
+    let mut items = vec![rig.directory("etc/many")];
+    items.extend(contents.iter().map(|(name, text)| rig.file(&format!("etc/many/{name}"), text)));
+    items.push(rig.special("etc/many/key", "secret\n", true, false));
+    items.push(rig.special("etc/many/nothing", "", true, false));
+    items.push(rig.file("etc/alone", "y\n"));
+    let ran = rig.run(Mode::Apply, &items).await;
+    assert!(ran.outcomes().iter().all(|(_, outcome, detail)| *outcome == Outcome::Changed && detail == "create"));
+    for (name, text) in contents.iter().chain(&[("key", "secret\n"), ("nothing", ""), ("../alone", "y\n")]) {
+        let path = rig.path(&format!("etc/many/{name}"));
+        assert_eq!(fs::read(&path).unwrap(), text.as_bytes(), "{name}");
+        assert_eq!(mode_of(&path), 0o640, "{name}");
+    }
+    assert!(rig.run(Mode::Apply, &items).await.all_ok());
+    assert_eq!(fs::read_dir(rig.path("etc/many")).unwrap().count(), 7, "nothing else is left there");
+
+    // One of them cannot get to its place: that is said, and nothing is left lying about.
+    fs::remove_dir_all(rig.path("etc/many")).unwrap();
+    fs::create_dir_all(rig.path("etc/many/unended/in the way")).unwrap();
+    let ran = rig.run(Mode::Apply, &items).await;
+    assert!(matches!(ran.report, Err(ConfigureError::Failed { .. })), "{:?}", ran.outcomes());
+    assert!(!rig.path("etc/many/.refarch.new").exists());
+    fs::remove_dir_all(rig.path("etc/many/unended")).unwrap();
+    // What a run that was killed left there is no obstacle.
+    fs::create_dir(rig.path("etc/many/.refarch.new")).unwrap();
+    fs::write(rig.path("etc/many/.refarch.new/unended"), "old").unwrap();
+    rig.run(Mode::Apply, &items).await;
+    assert!(rig.run(Mode::Check, &items).await.all_ok());
 }
 
 fn upload(rig: &Rig, unless: &str) -> Item {

@@ -1,9 +1,9 @@
 //! From a role to a stage: everything rendered for one node, nothing left to decide.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -30,6 +30,15 @@ pub struct Renderer<'a> {
     inputs: Inputs<'a>,
     facts: Arc<Facts>,
     compiled: Compiled,
+    shared: Mutex<Shared>,
+}
+
+/// What is the same on every node that carries a role is rendered once. Keys are role and name.
+#[derive(Default)]
+struct Shared {
+    texts: HashMap<String, Arc<str>>,
+    /// With their SHA-256.
+    files: HashMap<String, (Arc<[u8]>, String)>,
 }
 
 /// A script with what it may be shown as.
@@ -57,7 +66,12 @@ impl<'a> Renderer<'a> {
     /// # Errors
     /// When a template cannot be parsed or the address of a node is missing.
     pub fn new(inputs: Inputs<'a>) -> Result<Self, RenderError> {
-        Ok(Self { facts: Arc::new(Facts::new(&inputs)?), compiled: Compiled::new(inputs.catalog)?, inputs })
+        Ok(Self {
+            facts: Arc::new(Facts::new(&inputs)?),
+            compiled: Compiled::new(inputs.catalog)?,
+            inputs,
+            shared: Mutex::default(),
+        })
     }
 
     /// All stages of a node, in the order in which they run.
@@ -129,7 +143,7 @@ impl<'a> Renderer<'a> {
         let declared = roles.iter().filter_map(|role| catalog.roles.get(role)).flat_map(|role| &role.secrets);
         let secrets = Secrets::fetch(self.inputs.secrets, node, declared);
         let taken = secrets.taken();
-        let context = self.context(node, None, Some((Value::from_object(secrets), Arc::clone(&taken))))?;
+        let context = self.context(node, None, Some((Value::from_object(secrets), Arc::clone(&taken))), None)?;
         let path = format!("{}/{name}", crate::catalog::CHECKS);
         let place = Place { file: catalog.place(&path), line: 1 };
         let text = self.fill(&path, &place, node, &context)?;
@@ -147,7 +161,7 @@ impl<'a> Renderer<'a> {
             let Some(role) = self.inputs.catalog.roles.get(name) else { continue };
             for (secret, spec) in &role.secrets {
                 let SecretSpec::Certificate { names, .. } = spec else { continue };
-                let context = self.context(node, Some(name), None)?;
+                let context = self.context(node, Some(name), None, None)?;
                 let fill = |text: &String| {
                     self.compiled.templates.render_named_str("name", text, context.clone()).map_err(|error| {
                         RenderError::Template {
@@ -173,7 +187,8 @@ impl<'a> Renderer<'a> {
     /// # Errors
     /// When the text is no template or uses names that belong to a node.
     pub fn text(&self, text: &str) -> Result<String, RenderError> {
-        let context = Context { facts: Arc::clone(&self.facts), node: None, role: None, secrets: None, taken: None };
+        let facts = Arc::clone(&self.facts);
+        let context = Context { facts, node: None, role: None, secrets: None, taken: None, own: None };
         self.compiled.templates.render_named_str("text", text, Value::from_object(context)).map_err(|error| {
             RenderError::Template {
                 file: self.inputs.catalog.place("stack.yaml"),
@@ -206,11 +221,13 @@ impl<'a> Renderer<'a> {
         node: &str,
         role: Option<&str>,
         secrets: Option<(Value, Arc<AtomicBool>)>,
+        own: Option<Arc<AtomicBool>>,
     ) -> Result<Value, RenderError> {
         let number = self.facts.number(node).ok_or_else(|| RenderError::UnknownNode(node.to_owned()))?;
         let role = role.map(str::to_owned);
         let (secrets, taken) = secrets.unzip();
-        Ok(Value::from_object(Context { facts: Arc::clone(&self.facts), node: Some(number), role, secrets, taken }))
+        let facts = Arc::clone(&self.facts);
+        Ok(Value::from_object(Context { facts, node: Some(number), role, secrets, taken, own }))
     }
 
     fn role<'b>(&'b self, node: &'b str, name: &'b str) -> Result<RoleOnNode<'b>, RenderError> {
@@ -219,8 +236,14 @@ impl<'a> Renderer<'a> {
         let compiled = self.compiled.roles.get(name).ok_or_else(unknown)?;
         let secrets = Secrets::fetch(self.inputs.secrets, node, role.secrets.iter());
         let taken = secrets.taken();
-        let context = self.context(node, Some(name), Some((Value::from_object(secrets), Arc::clone(&taken))))?;
-        Ok(RoleOnNode { renderer: self, node, name, role, compiled, context, taken })
+        let own = Arc::new(AtomicBool::new(false));
+        let secrets = (Value::from_object(secrets), Arc::clone(&taken));
+        let context = self.context(node, Some(name), Some(secrets), Some(Arc::clone(&own)))?;
+        Ok(RoleOnNode { renderer: self, node, name, role, compiled, context, taken, own })
+    }
+
+    fn shared<T>(&self, with: impl FnOnce(&mut Shared) -> T) -> T {
+        with(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn fill(&self, template: &str, place: &Place, node: &str, context: &Value) -> Result<String, RenderError> {
@@ -245,7 +268,10 @@ struct RoleOnNode<'b> {
     role: &'b Role,
     compiled: &'b CompiledRole,
     context: Value,
+    /// Raised when a text reads a secret.
     taken: Arc<AtomicBool>,
+    /// Raised when a text reads what may differ from node to node.
+    own: Arc<AtomicBool>,
 }
 
 impl RoleOnNode<'_> {
@@ -276,9 +302,9 @@ impl RoleOnNode<'_> {
             }
             names::check([&spec.owner, &spec.group], names::user, &texts.place)?;
             self.taken.store(false, Ordering::Relaxed);
-            let content = self.content(spec.template.as_deref(), spec.source.as_deref(), &texts.place)?;
+            let (content, hash) = self.content(spec.template.as_deref(), spec.source.as_deref(), &texts.place)?;
             let secret = spec.secret || self.taken.load(Ordering::Relaxed);
-            contents.insert(path.clone(), Some(template::sha256(&content)));
+            contents.insert(path.clone(), Some(hash));
             let (mode, owner, group) = (four_digits(&spec.mode), spec.owner.clone(), spec.group.clone());
             let initial = spec.initial;
             add(format!("file {path}"), Want::File { path, content, mode, owner, group, secret, initial });
@@ -403,20 +429,38 @@ impl RoleOnNode<'_> {
         Ok(())
     }
 
-    fn content(&self, template: Option<&str>, source: Option<&str>, place: &Place) -> Result<Vec<u8>, RenderError> {
+    /// A file's content and its SHA-256.
+    fn content(
+        &self,
+        template: Option<&str>,
+        source: Option<&str>,
+        place: &Place,
+    ) -> Result<(Arc<[u8]>, String), RenderError> {
         let catalog = self.renderer.inputs.catalog;
+        let key = format!("{} {} {}", self.name, template.unwrap_or_default(), source.unwrap_or_default());
+        if let Some(file) = self.renderer.shared(|shared| shared.files.get(&key).cloned()) {
+            return Ok(file);
+        }
         let missing = |name: &str| RenderError::Value {
             file: place.file.clone(),
             line: place.line,
             message: format!("there is no `{name}`"),
         };
-        if let Some(name) = template {
+        self.own.store(false, Ordering::Relaxed);
+        let content: Arc<[u8]> = if let Some(name) = template {
             let (path, _) = catalog.template(self.name, name).ok_or_else(|| missing(name))?;
             let place = Place { file: catalog.place(&path), line: 1 };
-            return Ok(self.renderer.fill(&path, &place, self.node, &self.context)?.into_bytes());
+            self.renderer.fill(&path, &place, self.node, &self.context)?.into_bytes().into()
+        } else {
+            let name = source.unwrap_or_default();
+            catalog.file(self.name, name).ok_or_else(|| missing(name))?.into()
+        };
+        let hash = template::sha256(&content);
+        let file = (content, hash);
+        if !self.own.load(Ordering::Relaxed) {
+            self.renderer.shared(|shared| shared.files.insert(key, file.clone()));
         }
-        let name = source.unwrap_or_default();
-        catalog.file(self.name, name).map(<[u8]>::to_vec).ok_or_else(|| missing(name))
+        Ok(file)
     }
 
     fn wanted(&self, texts: &Conditional) -> Result<bool, RenderError> {
@@ -437,8 +481,16 @@ impl RoleOnNode<'_> {
         match text {
             Text::Plain(text) => Ok(text.clone()),
             Text::Template(name, place) => {
+                let key = format!("{} {name}", self.name);
+                if let Some(text) = self.renderer.shared(|shared| shared.texts.get(&key).cloned()) {
+                    return Ok(text.to_string());
+                }
                 self.taken.store(false, Ordering::Relaxed);
+                self.own.store(false, Ordering::Relaxed);
                 let text = self.renderer.fill(name, place, self.node, &self.context)?;
+                if !self.own.load(Ordering::Relaxed) {
+                    self.renderer.shared(|shared| shared.texts.insert(key, text.as_str().into()));
+                }
                 if self.taken.load(Ordering::Relaxed) {
                     return Err(RenderError::SecretShown {
                         file: place.file.clone(),

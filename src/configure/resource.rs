@@ -1,6 +1,6 @@
 //! What a stage wants of a node, ready to be compiled to a program.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -72,8 +72,8 @@ pub enum Want {
     File {
         /// Path.
         path: String,
-        /// Content.
-        content: Vec<u8>,
+        /// Content. Nodes on which it is the same share it.
+        content: Arc<[u8]>,
         /// Mode.
         mode: String,
         /// Owner.

@@ -151,6 +151,6 @@ fn near_end(points: &[(f64, f64)]) -> (f64, f64) {
     (end.0 + side * 42.0, end.1)
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

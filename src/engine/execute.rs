@@ -105,6 +105,9 @@ impl Backoff {
     }
 }
 
+/// Steps left below which the time left is told after every one of them.
+const ESTIMATE_ALWAYS: usize = 200;
+
 /// What a future of the loop ended with.
 enum Ended {
     Attempt(Result<StepOutcome, StepError>),
@@ -159,6 +162,7 @@ struct Loop<'a> {
     /// Kept apart, because a run that stops does not wait for further attempts.
     waits: FuturesUnordered<BoxFuture<'a, (usize, Ended)>>,
     durations: Durations,
+    estimated: Option<Instant>,
     stopping: bool,
     total: usize,
     done: usize,
@@ -189,6 +193,7 @@ impl<'a> Loop<'a> {
             futures: FuturesUnordered::new(),
             waits: FuturesUnordered::new(),
             durations: options.durations.clone(),
+            estimated: None,
             stopping: false,
             total,
             done: 0,
@@ -324,10 +329,14 @@ impl<'a> Loop<'a> {
         Ok(())
     }
 
-    fn estimate(&self) {
-        if self.stopping {
+    fn estimate(&mut self) {
+        // Playing the rest of a large plan through costs more than a step: once a second is enough for a reader.
+        let left = self.total - self.done;
+        let fresh = self.estimated.is_some_and(|at| at.elapsed() < Duration::from_secs(1));
+        if self.stopping || left > ESTIMATE_ALWAYS && fresh {
             return;
         }
+        self.estimated = Some(Instant::now());
         let running = self.running.iter().map(|(i, running)| (*i, running.since.elapsed()));
         let remaining =
             estimate::remaining(self.plan, &self.schedule, running, self.options.concurrency.max(1), &self.durations);

@@ -128,6 +128,17 @@ impl Runs {
         Ok(Plan::load(&self.folder.join(id.as_str()).join("plan.json"))?)
     }
 
+    /// The plan of a run and every line of its journal.
+    ///
+    /// # Errors
+    /// When there is no such run, or its files cannot be read.
+    pub fn load(&self, id: &RunId) -> Result<(Plan, Vec<Line>), JournalError> {
+        if !run::journal_path(&self.folder.join(id.as_str())).exists() {
+            return Err(JournalError::Unknown(id.to_string()));
+        }
+        Ok((self.plan(id)?, self.read(id)?))
+    }
+
     /// Every line of a run's journal.
     ///
     /// # Errors

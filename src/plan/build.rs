@@ -1,6 +1,9 @@
 //! Compare: what should be, what is there, and so what to do. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::model::{Action, ItemChange, Plan, Risk, Step, StepId, Unreachable, Verb};
 use crate::{
@@ -59,16 +62,15 @@ pub fn apply(input: &Input<'_>) -> Plan {
 
     let located = input.late_addresses.then(|| locate(&mut steps)).flatten();
 
+    let created: HashSet<&str> = input.changes.iter().filter_map(makes_anew).collect();
+    let mut fresh = Fresh::default();
     let first_stage = steps.len();
     for node in &input.topology.nodes {
         let Some(stages) = input.stages.get(&node.name) else { continue };
         let state = input.nodes.get(&node.name).unwrap_or(&NodeState::Absent);
         let mut before = arrivals.get(node.name.as_str()).cloned();
         let arriving = before.is_some();
-        let created = input.changes.iter().any(|change| {
-            matches!(change, Change::Create { resource } | Change::Replace { resource, .. }
-                if resource.node.as_deref() == Some(&node.name))
-        });
+        let created = created.contains(node.name.as_str());
         if before.is_none()
             && let NodeState::Unreachable { reason } = state
         {
@@ -80,7 +82,8 @@ pub fn apply(input: &Input<'_>) -> Plan {
         // A node that is there learns the addresses of those to come.
         let mut first = located.clone().filter(|_| !arriving);
         for stage in stages.iter().filter(|stage| may_run(stage, input.roles)) {
-            let Some((reason, risk, changes)) = stage_work(stage, state, created, before.is_some()) else { continue };
+            let work = stage_work(stage, state, created, before.is_some(), &mut fresh);
+            let Some((reason, risk, changes)) = work else { continue };
             let id = StepId::from(format!("configure/{}/{}", node.name, stage.role));
             steps.push(Step {
                 id: id.clone(),
@@ -127,7 +130,31 @@ pub(super) fn may_run(stage: &Stage, roles: &BTreeMap<String, Role>) -> bool {
 pub(super) fn differing(stage: &Stage, state: &NodeState) -> Vec<ItemChange> {
     let NodeState::Seen { stages, .. } = state else { return Vec::new() };
     let results = stages.get(&stage.role).into_iter().flatten();
-    results.filter(|result| result.outcome != Outcome::Ok).map(|result| item_change(stage, result)).collect()
+    let mut fresh = Fresh::default();
+    results
+        .filter(|result| result.outcome != Outcome::Ok)
+        .map(|result| item_change(stage, result, &mut fresh))
+        .collect()
+}
+
+/// The node that a change makes.
+fn makes_anew(change: &Change) -> Option<&str> {
+    match change {
+        Change::Create { resource } | Change::Replace { resource, .. } => resource.node.as_deref(),
+        _ => None,
+    }
+}
+
+/// Texts of files that are not there yet, by path and content: the same file of many nodes is shown once.
+#[derive(Default)]
+struct Fresh<'a>(HashMap<(&'a str, *const u8), Option<Arc<str>>>);
+
+impl<'a> Fresh<'a> {
+    fn text(&mut self, path: &'a str, content: &'a Arc<[u8]>) -> Option<Arc<str>> {
+        // The stages outlive this, so that one place in memory holds one content.
+        let known = self.0.entry((path, content.as_ptr())).or_insert_with(|| text_diff(path, None, content));
+        known.clone()
+    }
 }
 
 /// One step that learns all addresses, after every machine was made and before any is waited for.
@@ -350,11 +377,12 @@ fn plain(value: &serde_json::Value) -> String {
 }
 
 /// Whether a stage has to run, and what it will do.
-fn stage_work(
-    stage: &Stage,
+fn stage_work<'a>(
+    stage: &'a Stage,
     state: &NodeState,
     created: bool,
     arriving: bool,
+    fresh: &mut Fresh<'a>,
 ) -> Option<(String, Risk, Vec<ItemChange>)> {
     if created {
         let all = stage
@@ -364,7 +392,7 @@ fn stage_work(
                 item: item.id.clone(),
                 detail: "new".to_owned(),
                 diff: match &item.want {
-                    Want::File { path, content, secret: false, .. } => text_diff(path, None, content),
+                    Want::File { path, content, secret: false, .. } => fresh.text(path, content),
                     _ => None,
                 },
                 secret: matches!(item.want, Want::File { secret: true, .. }),
@@ -388,7 +416,7 @@ fn stage_work(
     if differing.is_empty() {
         return None;
     }
-    let changes: Vec<ItemChange> = differing.iter().map(|result| item_change(stage, result)).collect();
+    let changes: Vec<ItemChange> = differing.iter().map(|result| item_change(stage, result, fresh)).collect();
     // A service that does not run has nobody to be kept from: only one that does is restarted a few nodes at a time.
     let restarts = |result: &&ItemResult| {
         (result.id.starts_with("service ") || result.id.starts_with("command ")) && result.detail.contains("restart")
@@ -412,11 +440,15 @@ fn interrupts_later(stage: &Stage, state: &NodeState) -> bool {
         .any(|result| result.outcome == Outcome::Ok || result.detail.contains("restart"))
 }
 
-fn item_change(stage: &Stage, result: &ItemResult) -> ItemChange {
+fn item_change<'a>(stage: &'a Stage, result: &ItemResult, fresh: &mut Fresh<'a>) -> ItemChange {
     let want = stage.resources.iter().find(|item| item.id == result.id).map(|item| &item.want);
     let (diff, secret) = match want {
         Some(Want::File { path, content, secret: false, .. }) => {
-            (text_diff(path, result.present.as_deref(), content), false)
+            let diff = match &result.present {
+                None => fresh.text(path, content),
+                present => text_diff(path, present.as_deref(), content),
+            };
+            (diff, false)
         }
         Some(Want::File { secret: true, .. }) => (None, true),
         _ => (None, false),
@@ -425,9 +457,9 @@ fn item_change(stage: &Stage, result: &ItemResult) -> ItemChange {
 }
 
 /// How a file's text differs; none where it does not, or is no text.
-fn text_diff(path: &str, present: Option<&str>, wanted: &[u8]) -> Option<String> {
+fn text_diff(path: &str, present: Option<&str>, wanted: &[u8]) -> Option<Arc<str>> {
     let wanted = std::str::from_utf8(wanted).ok()?;
-    (present != Some(wanted)).then(|| diff::unified(path, present, wanted))
+    (present != Some(wanted)).then(|| diff::unified(path, present, wanted).into())
 }
 
 /// A role's stages wait for the stages of the roles that it names in `after`, on every node.
@@ -442,7 +474,8 @@ fn order_roles(steps: &mut [Step], roles: &BTreeMap<String, Role>) {
         let Action::Configure { role } = &step.action else { continue };
         for earlier in roles.get(role).into_iter().flat_map(|spec| &spec.after) {
             let ids = of_role.get(earlier).into_iter().flatten();
-            let new: Vec<StepId> = ids.filter(|id| !step.needs.contains(id)).cloned().collect();
+            let known: HashSet<&StepId> = step.needs.iter().collect();
+            let new: Vec<StepId> = ids.filter(|id| !known.contains(id)).cloned().collect();
             step.needs.extend(new);
         }
     }

@@ -1,6 +1,9 @@
 //! The plan: steps with identity, reason, needs and risk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,10 +58,11 @@ pub struct Unreachable {
     pub error: String,
 }
 
-/// Identifies a step within its plan, and the same work in plans of other days: `configure demo-app-1 app`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct StepId(pub String);
+/// Identifies a step within its plan, and the same work in plans of other days: `configure demo-app-1 app`. Steps that
+/// need it share the text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(from = "String")]
+pub struct StepId(Arc<str>);
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -128,8 +132,9 @@ pub struct ItemChange {
     pub item: String,
     /// What differs, a few words.
     pub detail: String,
-    /// Unified diff of a file's content. Never there for a secret.
-    pub diff: Option<String>,
+    /// Unified diff of a file's content. Never there for a secret. Nodes whose files are the same share it.
+    #[serde(with = "shared_text")]
+    pub diff: Option<Arc<str>>,
     /// The content is secret.
     pub secret: bool,
 }
@@ -171,7 +176,7 @@ pub enum PlanError {
         need: StepId,
     },
     /// Steps wait for each other.
-    #[error("these steps wait for each other: {}", .0.iter().map(|id| id.0.as_str()).collect::<Vec<_>>().join(" -> "))]
+    #[error("these steps wait for each other: {}", .0.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(" -> "))]
     Cycle(Vec<StepId>),
     /// The file could not be read or written.
     #[error("plan file {path}: {source}")]
@@ -292,31 +297,35 @@ impl Plan {
     /// # Errors
     /// The first thing that is wrong. All of them are faults of the planner, not of the user.
     pub fn validate(&self) -> Result<(), PlanError> {
-        let mut needs: BTreeMap<&StepId, &[StepId]> = BTreeMap::new();
-        for step in &self.steps {
-            if needs.insert(&step.id, &step.needs).is_some() {
+        let mut index: HashMap<&StepId, usize> = HashMap::with_capacity(self.steps.len());
+        for (i, step) in self.steps.iter().enumerate() {
+            if index.insert(&step.id, i).is_some() {
                 return Err(PlanError::Duplicate(step.id.clone()));
             }
         }
-        for step in &self.steps {
-            if let Some(need) = step.needs.iter().find(|need| !needs.contains_key(need)) {
-                return Err(PlanError::UnknownNeed { step: step.id.clone(), need: need.clone() });
+        let mut waits = vec![0_usize; self.steps.len()];
+        let mut dependents = vec![Vec::new(); self.steps.len()];
+        for (i, step) in self.steps.iter().enumerate() {
+            for need in &step.needs {
+                let Some(needed) = index.get(need) else {
+                    return Err(PlanError::UnknownNeed { step: step.id.clone(), need: need.clone() });
+                };
+                dependents[*needed].push(i);
+                waits[i] += 1;
             }
         }
         // Takes away what needs nothing that is left, until nothing is left or all that is left waits.
-        loop {
-            let free: Vec<&StepId> = needs
-                .iter()
-                .filter(|(_, wants)| !wants.iter().any(|want| needs.contains_key(want)))
-                .map(|(id, _)| *id)
-                .collect();
-            if free.is_empty() {
-                break;
-            }
-            for id in free {
-                needs.remove(id);
+        let mut free: Vec<usize> = (0..self.steps.len()).filter(|i| waits[*i] == 0).collect();
+        while let Some(i) = free.pop() {
+            for dependent in &dependents[i] {
+                waits[*dependent] -= 1;
+                if waits[*dependent] == 0 {
+                    free.push(*dependent);
+                }
             }
         }
+        let left = self.steps.iter().zip(&waits).filter(|(_, waits)| **waits > 0);
+        let needs: BTreeMap<&StepId, &[StepId]> = left.map(|(step, _)| (&step.id, step.needs.as_slice())).collect();
         match needs.keys().next() {
             None => Ok(()),
             Some(start) => Err(PlanError::Cycle(cycle(start, &needs))),
@@ -409,14 +418,35 @@ impl std::fmt::Display for StepId {
     }
 }
 
+impl Serialize for StepId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// As serde does with a text that has one owner.
+mod shared_text {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
+        text.as_deref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(Into::into))
+    }
+}
+
 impl From<String> for StepId {
     fn from(id: String) -> Self {
-        Self(id)
+        Self(id.into())
     }
 }
 
 impl From<&str> for StepId {
     fn from(id: &str) -> Self {
-        Self(id.to_owned())
+        Self(id.into())
     }
 }

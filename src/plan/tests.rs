@@ -120,7 +120,7 @@ fn what_stands_on_something_goes_before_it() {
     plan.validate().unwrap();
     let needs = |id: &str| -> Vec<String> {
         let step = plan.step(&StepId::from(format!("resource/{id}"))).unwrap();
-        step.needs.iter().map(|need| need.0.replace("resource/", "")).collect()
+        step.needs.iter().map(|need| need.as_str().replace("resource/", "")).collect()
     };
     assert_eq!(needs("network"), ["subnet/1", "node/a"]);
     assert_eq!(needs("subnet/1"), ["node/a", "nat/1"]);

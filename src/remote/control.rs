@@ -2,9 +2,14 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    os::unix::{
+        fs::{DirBuilderExt, MetadataExt},
+        net::UnixStream,
+    },
     path::{Path, PathBuf},
 };
+
+use super::warm::PREFIX;
 
 /// A socket's path may have 104 bytes, and ssh adds 17 to it while it is made.
 const LONGEST: usize = 60;
@@ -15,7 +20,9 @@ pub(super) fn folder() -> io::Result<PathBuf> {
     let probe = tempfile::tempdir()?;
     let user = fs::metadata(probe.path())?.uid();
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let usable = |path: &PathBuf| path.is_absolute() && path.as_os_str().len() + 10 <= LONGEST && path.is_dir();
+    // Whoever owns the folder above could put another one in the place of ours.
+    let own = |path: &PathBuf| fs::metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == user);
+    let usable = |path: &PathBuf| path.is_absolute() && path.as_os_str().len() + 10 <= LONGEST && own(path);
     let folder = match runtime.filter(usable) {
         Some(runtime) => runtime.join("refarch"),
         None => PathBuf::from(format!("/tmp/refarch-{user}")),
@@ -52,6 +59,11 @@ fn remove_stale(folder: &Path) {
     }
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
+        let warm = name.to_str().is_some_and(|name| name.starts_with(PREFIX));
+        if warm && UnixStream::connect(entry.path().join("master")).is_err() {
+            let _ = fs::remove_dir_all(entry.path());
+            continue;
+        }
         let process = name.to_str().and_then(|name| name.split('.').next()?.parse::<u32>().ok());
         if process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
             let _ = fs::remove_dir_all(entry.path());
@@ -61,7 +73,10 @@ fn remove_stale(folder: &Path) {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::{
+        fs::{PermissionsExt, symlink},
+        net::UnixListener,
+    };
 
     use super::*;
 
@@ -88,7 +103,13 @@ mod tests {
         child.wait().unwrap();
         let own = connection(scratch.path()).unwrap();
         fs::create_dir(&dead).unwrap();
+        let (open, closed) = (scratch.path().join("warm.1"), scratch.path().join("warm.2"));
+        fs::create_dir(&open).unwrap();
+        fs::create_dir(&closed).unwrap();
+        let _listener = UnixListener::bind(open.join("master")).unwrap();
+        drop(UnixListener::bind(closed.join("master")).unwrap());
         remove_stale(scratch.path());
+        assert!(open.exists() && !closed.exists());
         assert!(!dead.exists());
         assert!(own.path().exists());
     }

@@ -7,6 +7,7 @@ pub mod shell;
 pub mod ssh;
 pub mod ssh_config;
 mod ssh_error;
+mod warm;
 
 use std::time::Duration;
 

@@ -20,7 +20,11 @@ use tokio::{
 };
 
 use super::{
-    LineSink, More, Output, Program, Remote, RemoteError, control, shell::quote, ssh_config::SshFiles, ssh_error,
+    LineSink, More, Output, Program, Remote, RemoteError, control,
+    shell::quote,
+    ssh_config::SshFiles,
+    ssh_error,
+    warm::{self, Warm},
 };
 use crate::provider::Host;
 
@@ -58,11 +62,12 @@ impl SshOptions {
     }
 }
 
-/// Connections to the nodes of one environment. They end when it is dropped.
+/// Connections to the nodes of one environment. They stay open for a minute after the last use, for the next command.
 pub struct SshRemote {
     options: SshOptions,
     files: SshFiles,
     control: PathBuf,
+    warm: Warm,
     hosts: StdMutex<BTreeMap<String, Host>>,
     slots: StdMutex<HashMap<String, Arc<Slot>>>,
 }
@@ -86,7 +91,9 @@ impl SshRemote {
             keepalive: options.keepalive,
         };
         let (hosts, slots) = (StdMutex::default(), StdMutex::default());
-        Ok(Self { options, files, control: control::folder()?, hosts, slots })
+        let control = control::folder()?;
+        let warm = Warm::new(control.clone(), files.folder.clone());
+        Ok(Self { options, files, control, warm, hosts, slots })
     }
 
     /// Writes the ssh configuration and the pinned host keys for exactly these nodes.
@@ -127,7 +134,16 @@ impl SshRemote {
         if let Some(session) = session.as_ref() {
             return Ok(Arc::clone(session));
         }
-        let fresh = Arc::new(self.connect(host).await?);
+        let local = |error: io::Error| ssh_error::connect(host, error.to_string());
+        self.announce(host).map_err(local)?;
+        let warm = match self.files.made_with(host) {
+            Some(made_with) => self.warm.find(&host.node, &made_with).await,
+            None => None,
+        };
+        let fresh = Arc::new(match warm {
+            Some(warm) => warm,
+            None => self.connect(host).await?,
+        });
         *session = Some(Arc::clone(&fresh));
         Ok(fresh)
     }
@@ -136,19 +152,22 @@ impl SshRemote {
     /// configuration's host key rule and leave ssh behind when given up on.
     async fn connect(&self, host: &Host) -> Result<Session, RemoteError> {
         let local = |error: io::Error| ssh_error::connect(host, error.to_string());
-        self.announce(host).map_err(local)?;
         let folder = control::connection(&self.control).map_err(local)?;
         let log = folder.path().join("log");
         let mut command = Command::new("ssh");
         command.arg("-E").arg(&log).arg("-S").arg(folder.path().join("master"));
-        command.args(["-M", "-f", "-N", "-o", "ControlPersist=60", "-o", "BatchMode=yes"]);
+        command.args(["-M", "-f", "-N", "-o", "BatchMode=yes", "-o"]).arg(format!("ControlPersist={}", warm::SECONDS));
         command.arg("-F").arg(self.files.config()).arg("--").arg(&host.node);
         command.stdin(LocalStdio::null()).stdout(LocalStdio::null()).stderr(LocalStdio::null());
         // Ctrl-C in the terminal is for refarch, not for its connections.
         command.process_group(0).kill_on_drop(true);
         let limit = self.options.connect_timeout + Duration::from_secs(5);
         match timeout(limit, command.status()).await {
-            Ok(Ok(status)) if status.success() => Ok(Session::new_native_mux(folder)),
+            // The first contact may have put a host key on record.
+            Ok(Ok(status)) if status.success() => match self.files.made_with(host) {
+                Some(made_with) => self.warm.keep(&host.node, &made_with, folder).map_err(local),
+                None => Ok(Session::new_native_mux(folder)),
+            },
             Ok(Ok(_)) => Err(ssh_error::classify(host, &read_log(&log))),
             Ok(Err(error)) => Err(ssh_error::connect(host, format!("cannot run ssh: {error}"))),
             Err(_) => Err(ssh_error::connect(host, format!("no login within {} s", limit.as_secs()))),
@@ -156,10 +175,11 @@ impl SshRemote {
     }
 
     /// Forgets a connection that is of no use, unless another one took its place already.
-    async fn drop_session(&self, slot: &Slot, broken: &Arc<Session>) {
+    async fn drop_session(&self, slot: &Slot, node: &str, broken: &Arc<Session>) {
         let mut session = slot.session.lock().await;
         if session.as_ref().is_some_and(|current| Arc::ptr_eq(current, broken)) {
             *session = None;
+            self.warm.end(node).await;
         }
     }
 
@@ -181,8 +201,13 @@ impl SshRemote {
                 Ok(Ok(child)) => return Ok((session, child)),
                 Ok(Err(error)) => error,
                 Err(_) => {
-                    self.drop_session(slot, &session).await;
-                    return Err(ssh_error::connect(host, "the node does not open a session".to_owned()));
+                    self.drop_session(slot, &host.node, &session).await;
+                    if renewed {
+                        return Err(ssh_error::connect(host, "the node does not open a session".to_owned()));
+                    }
+                    // The connection may be an old one, to a machine that is gone.
+                    renewed = true;
+                    continue;
                 }
             };
             if ssh_error::is_full(&error) && Instant::now() < limit {
@@ -191,7 +216,7 @@ impl SshRemote {
                 continue;
             }
             let reason = ssh_error::text(&error);
-            self.drop_session(slot, &session).await;
+            self.drop_session(slot, &host.node, &session).await;
             if renewed {
                 return Err(ssh_error::connect(host, reason));
             }
@@ -270,7 +295,7 @@ impl SshRemote {
                 if !self.is_alive(&session).await {
                     let log = session.control_socket().with_file_name("log");
                     let reason = ssh_error::tidy(&read_log(&log)).unwrap_or_else(|| ssh_error::text(&error));
-                    self.drop_session(&slot, &session).await;
+                    self.drop_session(&slot, &host.node, &session).await;
                     return Err(RemoteError::Lost { node: host.node.clone(), reason });
                 }
                 None
@@ -366,6 +391,7 @@ impl Remote for SshRemote {
             if let Some(slot) = slot {
                 slot.session.lock().await.take();
             }
+            self.warm.end(node).await;
         })
     }
 }

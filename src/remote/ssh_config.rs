@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use super::warm;
 use crate::provider::Host;
 
 /// File names in the environment's folder.
@@ -47,6 +48,23 @@ impl SshFiles {
         fs::create_dir_all(&self.folder)?;
         replace(&self.folder.join(PINNED), &known_hosts(hosts))?;
         replace(&self.config(), &self.render(hosts))
+    }
+
+    /// All that decides how ssh reaches one node, and whom it takes for it: its part of the configuration, the files of
+    /// the user and the system, and the host keys on record. None where that cannot be told.
+    pub(super) fn made_with(&self, host: &Host) -> Option<String> {
+        let hosts = BTreeMap::from([(host.node.clone(), host.clone())]);
+        let mut text = self.render(&hosts) + &known_hosts(&hosts) + &warm::included(&self.include)?;
+        let learned = fs::read_to_string(self.folder.join(LEARNED)).unwrap_or_default();
+        let hops = host.jump.iter().flat_map(|jump| jump.split(',')).map(hop_name);
+        for name in hops.chain([host.node.as_str()]) {
+            for line in learned.lines().filter(|line| line.split(' ').next().is_some_and(|first| first.contains(name)))
+            {
+                let _ = writeln!(text, "{line}");
+            }
+        }
+        let _ = writeln!(text, "{:?}", std::env::var_os("SSH_AUTH_SOCK"));
+        Some(text)
     }
 
     fn render(&self, hosts: &BTreeMap<String, Host>) -> String {

@@ -88,7 +88,7 @@ fn local(
     let defaults = LocalOptions::new(&environment.name, workspace.root());
     // Users come in where a port is open to them for HTTPS.
     let door = topology.edges.iter().find(|edge| edge.from == crate::topology::wiring::USERS && edge.port == HTTPS);
-    let publish = own.publish.zip(door).map(|(port, door)| Publish { node: door.to.clone(), port, target: HTTPS });
+    let publish = own.publish.zip(door).map(|(port, door)| Publish { node: door.to.to_string(), port, target: HTTPS });
     Ok(Box::new(LocalProvider::new(LocalOptions {
         subnet,
         packages,

@@ -8,7 +8,7 @@ use super::{
     vault::{Fill, Vault},
 };
 use crate::{
-    configure::Stage,
+    configure::{Item, ItemResult, Outcome, Stage},
     event::Events,
     observe::{self, Look, NodeState},
     plan::{self, Plan},
@@ -136,7 +136,10 @@ impl Session {
         let live = if self.provider.owns_machines() { Vec::new() } else { self.provider.observe().await? };
         let desired = self.provider.desired(&self.topology)?;
         let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), &[]);
-        let plan = self.plan(&difference, &self.preview()?, &BTreeMap::new())?;
+        let stages = self.preview()?;
+        // Machines that are there already are taken for bare ones; others are made, and their work follows from that.
+        let nodes = if self.provider.owns_machines() { BTreeMap::new() } else { stages.iter().map(bare).collect() };
+        let plan = self.plan(&difference, &stages, &nodes)?;
         Ok(Plan { money: self.money(&live, &desired), ..plan })
     }
 
@@ -172,6 +175,19 @@ impl Session {
         let plan = Plan { money: self.money(&live, &[]), ..plan };
         Ok((plan, live))
     }
+}
+
+/// A machine on which nothing is as it should be.
+fn bare((node, stages): (&String, &Vec<Stage>)) -> (String, NodeState) {
+    let result = |item: &Item| ItemResult {
+        id: item.id.clone(),
+        outcome: Outcome::Changed,
+        detail: "new".to_owned(),
+        present: None,
+    };
+    let results = |stage: &Stage| (stage.role.clone(), stage.resources.iter().map(result).collect());
+    let stages = stages.iter().map(results).collect();
+    (node.clone(), NodeState::Seen { stages, leads: BTreeSet::new() })
 }
 
 /// The node that a change makes, starts or removes: there is nothing to look at on it now.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::{Error, Session, open::Addresses};
 use crate::{
     catalog::SecretSpec,
-    configure::{Inputs, Renderer, SecretSource, Stage},
+    configure::{Inputs, RenderError, Renderer, SecretSource, Stage},
     secrets::{CertificateRequest, IdentitySource, SecretStore},
+    topology::Node,
 };
 
 /// The store, as rendering asks it.
@@ -25,6 +26,9 @@ impl SecretSource for Vault<'_> {
         self.0.ca_certificate(None).map(str::to_owned)
     }
 }
+
+/// Nodes that are not worth a thread of their own.
+const SHARE: usize = 16;
 
 /// How missing secrets are filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +99,18 @@ impl Session {
     ) -> Result<BTreeMap<String, Vec<Stage>>, Error> {
         let vault = Vault(store);
         let renderer = self.renderer(addresses, &vault, own_files)?;
-        self.topology.nodes.iter().map(|node| Ok((node.name.clone(), renderer.stages(&node.name)?))).collect()
+        let nodes = &self.topology.nodes;
+        let stages = &|nodes: &[Node]| -> Result<Vec<(String, Vec<Stage>)>, RenderError> {
+            nodes.iter().map(|node| Ok((node.name.clone(), renderer.stages(&node.name)?))).collect()
+        };
+        // Nodes are rendered independently: every processor takes its share, where there is enough to share.
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = nodes.len().div_ceil(processors).max(SHARE);
+        let shares: Result<Vec<_>, RenderError> = std::thread::scope(|scope| {
+            let working: Vec<_> = nodes.chunks(share).map(|share| scope.spawn(move || stages(share))).collect();
+            working.into_iter().map(|share| share.join().expect("rendering does not panic")).collect()
+        });
+        Ok(shares?.into_iter().flatten().collect())
     }
 
     /// Every node's stages with stand-ins for all secrets and addresses: what `render` shows, offline.

@@ -2,10 +2,12 @@
 
 pub mod expression;
 pub mod model;
+mod name;
 pub mod resolve;
 pub mod select;
 pub mod wiring;
 
 pub use model::{Edge, Leg, Machine, Node, Topology};
+pub use name::Name;
 pub use resolve::{Input, ResolveError, resolve};
 pub use select::{Selector, SelectorError};

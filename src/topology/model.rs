@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Name;
 use crate::catalog::{Check, Protocol};
 
 /// A resolved environment. A value: printed, compared, saved, and the only input of everything after it.
@@ -77,15 +78,15 @@ pub struct Machine {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Edge {
     /// Node that connects, or `users`.
-    pub from: String,
+    pub from: Name,
     /// Node that is connected to.
-    pub to: String,
+    pub to: Name,
     /// TCP port there.
     pub port: u16,
     /// What is spoken.
     pub protocol: Protocol,
     /// `role.port` that is meant in the end.
-    pub service: String,
+    pub service: Name,
     /// On the way from a client to a balancer, or from a balancer to a server; none: direct.
     pub leg: Leg,
     /// How the balancer asks whether the server is good.

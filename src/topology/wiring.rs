@@ -1,10 +1,11 @@
 //! Who reaches whom, on which port, through which balancer, with which check: derived from the roles' ports.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{
+    Name,
     expression::Facts,
-    model::{Edge, Leg, Node, Topology},
+    model::{Edge, Leg, Topology},
     resolve::ResolveError,
 };
 use crate::catalog::{PortSpec, Reach, Role, StackSpec};
@@ -49,9 +50,9 @@ pub fn edges(
     topology: &Topology,
     facts: &Facts<'_>,
 ) -> Result<Vec<Edge>, ResolveError> {
-    let mut edges = BTreeSet::new();
+    let mut ways = Ways::new(topology);
     for (name, role) in roles {
-        let servers: Vec<&Node> = topology.with_role(name).collect();
+        let servers: Vec<usize> = carriers(topology, name);
         if servers.is_empty() {
             continue;
         }
@@ -61,12 +62,17 @@ pub fn edges(
             }
             for reach in &port.from {
                 if reach.unless.as_ref().is_none_or(|other| !topology.has_role(other)) {
-                    add(&mut edges, topology, name, port, reach, &servers);
+                    ways.add(topology, name, port, reach, &servers);
                 }
             }
         }
     }
-    Ok(edges.into_iter().collect())
+    Ok(ways.sorted())
+}
+
+/// Indexes of the nodes that carry a role.
+fn carriers(topology: &Topology, role: &str) -> Vec<usize> {
+    topology.nodes.iter().enumerate().filter(|(_, node)| node.has(role)).map(|(index, _)| index).collect()
 }
 
 fn open(role: &str, port: &PortSpec, facts: &Facts<'_>) -> Result<bool, ResolveError> {
@@ -77,41 +83,74 @@ fn open(role: &str, port: &PortSpec, facts: &Facts<'_>) -> Result<bool, ResolveE
     })
 }
 
-fn add(edges: &mut BTreeSet<Edge>, topology: &Topology, role: &str, port: &PortSpec, reach: &Reach, servers: &[&Node]) {
-    let edge = |from: &str, to: &str, number: u16, leg: Leg| Edge {
-        from: from.to_owned(),
-        to: to.to_owned(),
-        port: number,
-        protocol: port.protocol,
-        service: format!("{role}.{}", port.name),
-        leg,
-        check: if leg == Leg::Front { None } else { port.check.clone() },
-        udp: port.udp,
-    };
-    let clients: Vec<&str> = match reach.role.as_str() {
-        USERS => vec![USERS],
-        ALL => topology.nodes.iter().map(|node| node.name.as_str()).collect(),
-        client => topology.with_role(client).map(|node| node.name.as_str()).collect(),
-    };
-    let balancers: Vec<&Node> = reach.through.iter().flat_map(|balancer| topology.with_role(balancer)).collect();
-    for client in &clients {
-        for balancer in &balancers {
-            edges.insert(edge(client, &balancer.name, reach.listen.unwrap_or(port.port), Leg::Front));
+/// Ways while they are gathered: a thousand nodes have a hundred thousand, so names are shared, and compared by rank.
+struct Ways {
+    /// Every node's name in the topology's order, then that of the world outside, each with its place among all names.
+    names: Vec<(Name, u32)>,
+    found: Vec<(u64, Edge)>,
+}
+
+impl Ways {
+    fn new(topology: &Topology) -> Self {
+        let texts: Vec<&str> = topology.nodes.iter().map(|node| node.name.as_str()).chain([USERS]).collect();
+        let mut order: Vec<usize> = (0..texts.len()).collect();
+        order.sort_by_key(|index| texts[*index]);
+        let mut names: Vec<(Name, u32)> = texts.iter().map(|text| (Name::from(*text), 0)).collect();
+        for (rank, index) in (0u32..).zip(order) {
+            names[index].1 = rank;
         }
-        if balancers.is_empty() {
-            for server in servers {
-                // A peer does not need a way to itself; a client on the same machine does.
-                if server.name != *client || !(reach.role == role || reach.role == ALL) {
-                    edges.insert(edge(client, &server.name, port.port, Leg::Direct));
+        Self { names, found: Vec::new() }
+    }
+
+    fn add(&mut self, topology: &Topology, role: &str, port: &PortSpec, reach: &Reach, servers: &[usize]) {
+        let service = Name::from(format!("{role}.{}", port.name).as_str());
+        let mut way = |from: usize, to: usize, number: u16, leg: Leg| {
+            let [(from, first), (to, second)] = [&self.names[from], &self.names[to]];
+            let edge = Edge {
+                from: from.clone(),
+                to: to.clone(),
+                port: number,
+                protocol: port.protocol,
+                service: service.clone(),
+                leg,
+                check: if leg == Leg::Front { None } else { port.check.clone() },
+                udp: port.udp,
+            };
+            self.found.push((u64::from(*first) << 32 | u64::from(*second), edge));
+        };
+        let outside = topology.nodes.len();
+        let clients: Vec<usize> = match reach.role.as_str() {
+            USERS => vec![outside],
+            ALL => (0..outside).collect(),
+            client => carriers(topology, client),
+        };
+        let balancers: Vec<usize> = reach.through.iter().flat_map(|balancer| carriers(topology, balancer)).collect();
+        for client in &clients {
+            for balancer in &balancers {
+                way(*client, *balancer, reach.listen.unwrap_or(port.port), Leg::Front);
+            }
+            if balancers.is_empty() {
+                for server in servers {
+                    // A peer does not need a way to itself; a client on the same machine does.
+                    if server != client || !(reach.role == role || reach.role == ALL) {
+                        way(*client, *server, port.port, Leg::Direct);
+                    }
+                }
+            }
+        }
+        if !clients.is_empty() {
+            for balancer in &balancers {
+                for server in servers {
+                    way(*balancer, *server, port.port, Leg::Back);
                 }
             }
         }
     }
-    if !clients.is_empty() {
-        for balancer in &balancers {
-            for server in servers {
-                edges.insert(edge(&balancer.name, &server.name, port.port, Leg::Back));
-            }
-        }
+
+    fn sorted(mut self) -> Vec<Edge> {
+        self.found.sort_unstable_by(|(a, one), (b, other)| a.cmp(b).then_with(|| one.cmp(other)));
+        let mut edges: Vec<Edge> = self.found.into_iter().map(|(_, edge)| edge).collect();
+        edges.dedup();
+        edges
     }
 }

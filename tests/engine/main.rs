@@ -6,3 +6,4 @@ mod crash;
 mod fake;
 mod properties;
 mod scenarios;
+mod timeline;

@@ -12,16 +12,16 @@ use refarch::{
 use crate::fake::{Fake, Memory, Script, jumping, plan, step};
 
 /// Of every step: which earlier steps it needs (as bits), its node, milliseconds, failing attempts.
-type Shape = Vec<(u64, u8, u16, u8)>;
+pub type Shape = Vec<(u64, u8, u16, u8)>;
 
-fn shapes() -> impl Strategy<Value = Shape> {
+pub fn shapes() -> impl Strategy<Value = Shape> {
     prop::collection::vec(
         (any::<u64>().prop_map(|bits| bits & bits.rotate_left(7)), 0..6_u8, 0..3000_u16, 0..3_u8),
         1..40,
     )
 }
 
-fn build(shape: &Shape, fails: impl Fn(usize, u8) -> Vec<ErrorClass>) -> (Plan, Fake) {
+pub fn build(shape: &Shape, fails: impl Fn(usize, u8) -> Vec<ErrorClass>) -> (Plan, Fake) {
     let mut fake = Fake::default();
     let mut steps = Vec::new();
     for (i, (bits, node, takes, failures)) in shape.iter().enumerate() {

@@ -63,7 +63,7 @@ impl Place {
 
 pub fn file(stages: &[Stage], path: &str) -> Option<String> {
     stages.iter().flat_map(|stage| &stage.resources).find_map(|item| match &item.want {
-        Want::File { path: own, content, .. } if own == path => Some(String::from_utf8(content.clone()).unwrap()),
+        Want::File { path: own, content, .. } if own == path => Some(String::from_utf8(content.to_vec()).unwrap()),
         _ => None,
     })
 }

@@ -6,7 +6,7 @@ use bollard::Docker;
 use futures_util::future::BoxFuture;
 use ipnet::Ipv4Net;
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::{
     LocalOptions,
@@ -31,6 +31,9 @@ pub struct LocalProvider {
     keys: Keys,
     book: AddressBook,
     engine: OnceCell<Engine>,
+    /// Containers that are made at the same time. They share this machine's processors: with all of them at once, those
+    /// that the others wait for would be ready last.
+    making: Semaphore,
 }
 
 #[derive(Debug)]
@@ -51,6 +54,7 @@ impl LocalProvider {
             keys: Keys::new(options.workspace.join("ssh")),
             book: AddressBook::open(options.workspace.join("addresses.json")),
             engine: OnceCell::new(),
+            making: Semaphore::new(2 * std::thread::available_parallelism().map_or(1, usize::from)),
             options,
         }
     }
@@ -108,6 +112,8 @@ impl LocalProvider {
                     address,
                     apparmor: engine.apparmor,
                 };
+                // The semaphore is never closed.
+                let _permit = self.making.acquire().await.ok();
                 container::create(&engine.docker, &blueprint, &self.keys).await?;
                 self.book.note(None, &[(node.clone(), address)])
             }
