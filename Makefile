@@ -41,7 +41,7 @@ planning: ## The benchmark of planning, each case once and no times judged; with
 
 # A cloud's library is large and is built once: see CONTRIBUTING.md for what it takes.
 test-clouds: setup emulators ## The clouds' providers on emulated accounts
-	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --all-features --no-fail-fast --test aws --test azure
+	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --all-features --no-fail-fast --test aws --test gcp --test azure
 
 unit: ## The tests that need no containers
 	cargo test --locked --lib
