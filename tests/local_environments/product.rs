@@ -200,7 +200,7 @@ async fn comes_up(name: &'static str, architecture: &str, subnet: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_product_comes_up_on_3k_and_is_upgraded_while_it_serves() {
-    comes_up("product", "3k", "10.231.7").await;
+    comes_up("goods", "3k", "10.231.19").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
