@@ -40,7 +40,7 @@ pub(super) struct CompiledRole {
     pub(super) ready: Vec<Conditional>,
     pub(super) status: Vec<Conditional>,
     pub(super) leader: Option<Text>,
-    pub(super) upgrade: Vec<(Moment, Text)>,
+    pub(super) tasks: Vec<(Moment, Text)>,
     /// `role.yaml` as messages name it.
     pub(super) place: Place,
 }
@@ -74,6 +74,25 @@ impl Compiled {
         }
         Ok(Self { templates, roles })
     }
+}
+
+fn tasks(role: &Role) -> Vec<(Moment, &Option<String>)> {
+    let mut tasks = Vec::new();
+    if let Some(spec) = &role.upgrade {
+        tasks.extend([(Moment::Leave, &spec.leave), (Moment::Settle, &spec.settle), (Moment::Finish, &spec.finish)]);
+    }
+    if let Some(spec) = &role.backup {
+        tasks.extend([
+            (Moment::Backup, &spec.now),
+            (Moment::List, &spec.list),
+            (Moment::Verify, &spec.verify),
+            (Moment::Prepare, &spec.prepare),
+            (Moment::Halt, &spec.halt),
+            (Moment::Swap, &spec.swap),
+            (Moment::Return, &spec.settle),
+        ]);
+    }
+    tasks
 }
 
 /// What went wrong in a template, in one line.
@@ -116,12 +135,8 @@ impl Compiler<'_> {
             ready: self.list(&role.ready, |spec| (spec.when.as_ref(), vec![&spec.run]))?,
             status: self.list(&role.status, |spec| (None, vec![&spec.run]))?,
             leader: role.leader.as_deref().map(|text| self.text(text)).transpose()?,
-            upgrade: role
-                .upgrade
-                .iter()
-                .flat_map(|spec| {
-                    [(Moment::Leave, &spec.leave), (Moment::Settle, &spec.settle), (Moment::Finish, &spec.finish)]
-                })
+            tasks: tasks(role)
+                .into_iter()
                 .filter_map(|(moment, text)| Some((moment, text.as_deref()?)))
                 .map(|(moment, text)| Ok((moment, self.text(text)?)))
                 .collect::<Result<_, RenderError>>()?,

@@ -12,11 +12,11 @@ use minijinja::Value;
 
 use super::{
     compiled::{Compiled, CompiledRole, Conditional, Place, Text, message},
-    context::{Context, Secrets},
+    context::{Context, SecretNames},
     facts::Facts,
     inputs::{Inputs, RenderError},
     names,
-    resource::{Item, Stage, Task, Want},
+    resource::{Item, Moment, Stage, Task, Want},
     status::{Fact, NodeQuestions, Probe},
     template, upload,
 };
@@ -24,6 +24,8 @@ use crate::catalog::{PathCheck, Phase, Role, SecretSpec, ServiceSpec};
 
 /// Seconds that a text of an upgrade may take where its role says nothing.
 const UPGRADE_DEADLINE: u32 = 1800;
+/// Seconds that a role's part in a backup or a restore may take, where it does not say.
+const BACKUP_DEADLINE: u32 = 4 * 3600;
 
 /// Renders roles for nodes. Made once per environment; then a node costs little.
 pub struct Renderer<'a> {
@@ -91,7 +93,7 @@ impl<'a> Renderer<'a> {
         Ok(questions)
     }
 
-    /// What the node's roles do at the moments of an upgrade. What is empty on this node is left out.
+    /// What the node's roles do at the moments of an upgrade, a backup or a restore. What is empty on this node is left out.
     ///
     /// # Errors
     /// When something in a role is wrong for this node.
@@ -99,10 +101,15 @@ impl<'a> Renderer<'a> {
         let mut tasks = Vec::new();
         for name in self.roles(node)? {
             let role = self.role(node, name)?;
-            let deadline = role.role.upgrade.as_ref().map_or(0, |spec| spec.deadline);
-            let deadline = if deadline == 0 { UPGRADE_DEADLINE } else { deadline };
-            for (moment, text) in &role.compiled.upgrade {
-                let run = role.shown(text, "a text of an upgrade")?;
+            for (moment, text) in &role.compiled.tasks {
+                let (deadline, otherwise) = match moment {
+                    Moment::Leave | Moment::Settle | Moment::Finish => {
+                        (role.role.upgrade.as_ref().map_or(0, |spec| spec.deadline), UPGRADE_DEADLINE)
+                    }
+                    _ => (role.role.backup.as_ref().map_or(0, |spec| spec.deadline), BACKUP_DEADLINE),
+                };
+                let deadline = if deadline == 0 { otherwise } else { deadline };
+                let run = role.shown(text, "a text of an upgrade or a backup")?;
                 if !run.trim().is_empty() {
                     tasks.push(Task { role: name.clone(), moment: *moment, run, deadline });
                 }
@@ -127,9 +134,9 @@ impl<'a> Renderer<'a> {
         let catalog = self.inputs.catalog;
         let roles = self.roles(node)?;
         let declared = roles.iter().filter_map(|role| catalog.roles.get(role)).flat_map(|role| &role.secrets);
-        let secrets = Secrets::fetch(self.inputs.secrets, node, declared);
-        let taken = secrets.taken();
-        let context = self.context(node, None, Some((Value::from_object(secrets), Arc::clone(&taken))))?;
+        let secrets = SecretNames::fetch(self.inputs.secrets, node, declared);
+        let taken = Arc::clone(&secrets.taken);
+        let context = self.context(node, None, Some(secrets))?;
         let path = format!("{}/{name}", crate::catalog::CHECKS);
         let place = Place { file: catalog.place(&path), line: 1 };
         let text = self.fill(&path, &place, node, &context)?;
@@ -201,15 +208,10 @@ impl<'a> Renderer<'a> {
         Ok(&topology.nodes[number as usize].roles)
     }
 
-    fn context(
-        &self,
-        node: &str,
-        role: Option<&str>,
-        secrets: Option<(Value, Arc<AtomicBool>)>,
-    ) -> Result<Value, RenderError> {
+    fn context(&self, node: &str, role: Option<&str>, secrets: Option<SecretNames>) -> Result<Value, RenderError> {
         let number = self.facts.number(node).ok_or_else(|| RenderError::UnknownNode(node.to_owned()))?;
         let role = role.map(str::to_owned);
-        let (secrets, taken) = secrets.unzip();
+        let taken = secrets.as_ref().map(|secrets| Arc::clone(&secrets.taken));
         Ok(Value::from_object(Context { facts: Arc::clone(&self.facts), node: Some(number), role, secrets, taken }))
     }
 
@@ -217,9 +219,9 @@ impl<'a> Renderer<'a> {
         let unknown = || RenderError::UnknownRole { node: node.to_owned(), role: name.to_owned() };
         let role = self.inputs.catalog.roles.get(name).ok_or_else(unknown)?;
         let compiled = self.compiled.roles.get(name).ok_or_else(unknown)?;
-        let secrets = Secrets::fetch(self.inputs.secrets, node, role.secrets.iter());
-        let taken = secrets.taken();
-        let context = self.context(node, Some(name), Some((Value::from_object(secrets), Arc::clone(&taken))))?;
+        let secrets = SecretNames::fetch(self.inputs.secrets, node, role.secrets.iter());
+        let taken = Arc::clone(&secrets.taken);
+        let context = self.context(node, Some(name), Some(secrets))?;
         Ok(RoleOnNode { renderer: self, node, name, role, compiled, context, taken })
     }
 

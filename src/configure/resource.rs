@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// When in an upgrade a role's own text runs on a node.
+/// When in an upgrade, a backup or a restore a role's own text runs on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Moment {
@@ -14,9 +14,42 @@ pub enum Moment {
     Settle,
     /// After every node was.
     Finish,
+    /// A backup is made.
+    Backup,
+    /// It is asked what backups there are.
+    List,
+    /// The newest backup is restored beside the live data, read, and removed.
+    Verify,
+    /// A backup is restored beside the live data.
+    Prepare,
+    /// What writes to the live data ends.
+    Halt,
+    /// What was restored takes the live data's place.
+    Swap,
+    /// Nodes take part again.
+    Return,
 }
 
-/// What a role does on a node at one moment of an upgrade.
+impl Moment {
+    /// As steps and records name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Leave => "leave",
+            Self::Settle => "settle",
+            Self::Finish => "finish",
+            Self::Backup => "backup",
+            Self::List => "list",
+            Self::Verify => "verify",
+            Self::Prepare => "prepare",
+            Self::Halt => "halt",
+            Self::Swap => "swap",
+            Self::Return => "return",
+        }
+    }
+}
+
+/// What a role does on a node at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// Role.

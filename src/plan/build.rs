@@ -37,7 +37,7 @@ pub fn apply(input: &Input<'_>) -> Plan {
     let mut removals = Vec::new();
     // Node -> the step after which it can be configured.
     let mut arrivals: BTreeMap<&str, StepId> = BTreeMap::new();
-    let planned: BTreeSet<&str> = input.changes.iter().map(resource_id).collect();
+    let planned: BTreeSet<&str> = input.changes.iter().map(Change::id).collect();
 
     for change in input.changes {
         let step = infrastructure(change, &planned);
@@ -213,7 +213,7 @@ fn await_node(node: &str, reason: String, needs: Vec<StepId>) -> Step {
 /// Removes everything, nodes first.
 #[must_use]
 pub fn destroy(environment: &str, changes: &[Change], notes: Vec<String>) -> Plan {
-    let planned: BTreeSet<&str> = changes.iter().map(resource_id).collect();
+    let planned: BTreeSet<&str> = changes.iter().map(Change::id).collect();
     let mut steps: Vec<Step> = changes.iter().map(|change| infrastructure(change, &planned)).collect();
     remove_in_order(&mut steps, changes);
     let nodes: Vec<StepId> = steps.iter().filter(|step| step.node.is_some()).map(|step| step.id.clone()).collect();
@@ -250,16 +250,6 @@ fn remove_in_order<'a>(steps: &mut [Step], changes: impl IntoIterator<Item = &'a
     }
 }
 
-fn resource_id(change: &Change) -> &str {
-    match change {
-        Change::Create { resource }
-        | Change::Start { resource }
-        | Change::Update { resource, .. }
-        | Change::Replace { resource, .. } => &resource.id,
-        Change::Delete { live } => &live.id,
-    }
-}
-
 fn infrastructure(change: &Change, planned: &BTreeSet<&str>) -> Step {
     let needs_of = |resource: &Resource| -> Vec<StepId> {
         resource
@@ -269,7 +259,7 @@ fn infrastructure(change: &Change, planned: &BTreeSet<&str>) -> Step {
             .map(|need| StepId::from(format!("resource/{need}")))
             .collect()
     };
-    let id = StepId::from(format!("resource/{}", resource_id(change)));
+    let id = StepId::from(format!("resource/{}", change.id()));
     let fields = |fields: &[crate::provider::FieldChange]| {
         fields
             .iter()

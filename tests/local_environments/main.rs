@@ -4,7 +4,9 @@
 #![cfg(feature = "local")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod day_two;
 mod highly_available;
+mod object_storage;
 mod place;
 mod product;
 mod refusals;
