@@ -6,7 +6,7 @@ REFARCH := $(CARGO_TARGET_DIR)/release/refarch
 DEMO := environments/local/3k.yaml
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help setup emulators build demo demo-down test test-clouds unit check fmt clippy figures
+.PHONY: help setup emulators build demo demo-down drill test test-clouds unit check fmt clippy figures
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,12 @@ test-clouds: setup emulators ## The clouds' providers on emulated accounts
 
 unit: ## The tests that need no containers
 	cargo test --locked --lib
+
+drill: build ## Break everything that may break on an environment made for it: the table of docs/reliability.md
+	$(SUDO) $(REFARCH) apply environments/local/drill.yaml --yes
+	$(SUDO) $(REFARCH) drill environments/local/drill.yaml --junit drills.xml; code=$$?; \
+	$(SUDO) $(REFARCH) report -e environments/local/drill.yaml -o drills.html; \
+	$(SUDO) $(REFARCH) destroy environments/local/drill.yaml --yes --destroy-data drill; exit $$code
 
 figures: build ## The figures of docs/performance.md, measured on this machine
 	$(SUDO) scripts/figures.sh $(REFARCH)

@@ -65,6 +65,12 @@ impl Workspace {
         self.root.join("lock.json")
     }
 
+    /// What drills broke and nobody mended yet.
+    #[must_use]
+    pub fn faults(&self) -> PathBuf {
+        self.root.join("faults.json")
+    }
+
     /// One folder per run.
     #[must_use]
     pub fn runs(&self) -> PathBuf {

@@ -33,7 +33,10 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("secrets", &["catalog", "configure", "topology", "workspace", "clock"]),
         ("engine", &["event", "exit", "plan", "journal", "clock", "provider"]),
         ("verify", &["catalog", "configure", "event", "provider", "remote", "topology"]),
-        ("view", &["cost", "diagnostic", "event", "plan", "provider", "verify", "clock", "exit"]),
+        // What it needs of a session (proof, status) is handed in by the session.
+        ("drill", &["catalog", "provider", "remote", "workspace"]),
+        ("report", &["drill", "journal", "plan", "topology", "view"]),
+        ("view", &["cost", "diagnostic", "drill", "event", "plan", "provider", "verify", "clock", "exit"]),
         (
             "session",
             &[
@@ -42,6 +45,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "configure",
                 "cost",
                 "diagnostic",
+                "draw",
+                "drill",
                 "engine",
                 "environment",
                 "event",
@@ -53,6 +58,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "plan",
                 "provider",
                 "remote",
+                "report",
                 "secrets",
                 "topology",
                 "verify",

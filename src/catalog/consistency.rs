@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{PortSpec, Role, StackCatalog, roles::CHECKS};
+use super::{PortSpec, Role, StackCatalog, Which, roles::CHECKS};
 use crate::diagnostic::{Diagnostic, Place};
 
 /// Names in `from` that are no roles.
@@ -23,6 +23,7 @@ pub(super) fn faults(catalog: &StackCatalog) -> Vec<Diagnostic> {
     found.cycles("after", |role| &role.after);
     found.cycles("upgrade.after", |role| role.upgrade.as_ref().map_or(&NONE, |spec| &spec.after));
     found.stack();
+    found.drills();
     found.faults
 }
 
@@ -200,12 +201,44 @@ impl Found<'_> {
         }
     }
 
+    fn drills(&mut self) {
+        const FILE: &str = "drills.yaml";
+        let catalog = self.catalog;
+        let Some(drills) = &catalog.drills else { return };
+        self.script(&drills.workload.on, &drills.workload.script);
+        let mut seen = BTreeSet::new();
+        for drill in &drills.drills {
+            let name = &drill.name;
+            if !seen.insert(name) {
+                self.report(FILE, name, format!("two drills are called `{name}`"));
+            }
+            for role in drill.on.roles.iter().chain(drill.watch.iter().map(|watch| &watch.on)) {
+                self.unknown_role(FILE, "on", role);
+            }
+            if let Some(watch) = &drill.watch {
+                self.script(&[], &watch.script);
+            }
+            if drill.machine.is_some() == drill.run.is_some() {
+                self.report(FILE, name, format!("drill `{name}` needs either `machine` or `run`"));
+            }
+            let asks = matches!(drill.on.which, Which::Leader | Which::Follower);
+            if asks
+                && !drill.on.roles.iter().all(|role| catalog.roles.get(role).is_none_or(|role| role.leader.is_some()))
+            {
+                self.report(FILE, name, format!("drill `{name}` asks for the leader of a role that has none"));
+            }
+            if (drill.on.which == Which::Where) != drill.on.question.is_some() {
+                self.report(FILE, name, format!("drill `{name}`: `which: where` and `where` belong together"));
+            }
+        }
+    }
+
     fn script(&mut self, on: &[String], script: &str) {
         for role in on {
             self.unknown_role("stack.yaml", "on", role);
         }
         if self.catalog.check_script(script).is_none() {
-            self.report("stack.yaml", script, format!("there is no script `{CHECKS}/{script}`"));
+            self.report("stack.yaml", script, format!("there is no script `{}`", StackCatalog::script_path(script)));
         }
     }
 

@@ -83,6 +83,9 @@ pub struct Role {
     /// What the role keeps that must be backed up, and how it comes back.
     #[serde(default)]
     pub backup: Option<BackupSpec>,
+    /// How a node of the role takes its leave from the others before it goes for good (scale-in, replacement).
+    #[serde(default)]
+    pub leave: Option<LeaveSpec>,
 }
 
 impl Role {
@@ -165,6 +168,28 @@ pub struct BackupSpec {
     /// Once everything is swapped: takes part again.
     pub settle: Option<String>,
     /// Seconds that each of them may take. 0 means four hours.
+    pub deadline: u32,
+}
+
+/// How a node takes its leave from the others of its role. All texts are templates of POSIX shell, run as root, that see
+/// the environment as it was with the node; they must be harmless when they run again.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaveSpec {
+    /// Asked on the node before anything changes anywhere: where it fails, nothing is done, and its last line says why.
+    #[serde(default)]
+    pub possible: Option<String>,
+    /// On the node, when nobody is configured to use it any more and right before the machine goes.
+    #[serde(default)]
+    pub run: Option<String>,
+    /// On the nodes of the role that stay, when it is gone, one after the other. Sees the environment as it is without it.
+    #[serde(default)]
+    pub forget: Option<String>,
+    /// The others have all that the node has (`possible` makes sure of it): then no data is lost with it.
+    #[serde(default)]
+    pub keeps_data: bool,
+    /// Seconds that each of them may take.
+    #[serde(default = "default_leave_deadline")]
     pub deadline: u32,
 }
 
@@ -567,6 +592,9 @@ fn default_file_mode() -> String {
     "0644".to_owned()
 }
 fn default_command_deadline() -> u32 {
+    120
+}
+fn default_leave_deadline() -> u32 {
     120
 }
 fn default_probe_deadline() -> u32 {

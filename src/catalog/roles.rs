@@ -10,7 +10,7 @@ use std::{
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::{ProductSettings, Role, StackSpec, consistency, embedded};
+use super::{Drills, ProductSettings, Role, StackSpec, consistency, embedded};
 use crate::diagnostic::{Diagnostic, Place};
 
 /// Folder of a stack that holds the scripts of its whole-path checks.
@@ -25,6 +25,8 @@ pub struct StackCatalog {
     pub name: String,
     /// `stack.yaml`.
     pub stack: StackSpec,
+    /// `drills.yaml`, where the stack has one.
+    pub drills: Option<Drills>,
     /// Its roles by name.
     pub roles: BTreeMap<String, Role>,
     /// Where it was read from, for messages: `roles/sandbox` or the folder that the user named.
@@ -95,11 +97,12 @@ impl StackCatalog {
     fn parse(name: &str, origin: String, files: BTreeMap<String, Cow<'static, [u8]>>) -> Result<Self, CatalogError> {
         let mut faults = Vec::new();
         let mut roles = BTreeMap::new();
-        let mut stack = None;
+        let (mut stack, mut drills) = (None, None);
         for (path, content) in &files {
             let place = format!("{origin}/{path}");
             match path.split('/').collect::<Vec<_>>()[..] {
                 ["stack.yaml"] => stack = parse_yaml::<StackSpec>(&place, content, &mut faults),
+                ["drills.yaml"] => drills = parse_yaml::<Drills>(&place, content, &mut faults),
                 [folder, "role.yaml"] if !folder.starts_with('_') && folder != CHECKS => {
                     if let Some(role) = parse_yaml::<Role>(&place, content, &mut faults) {
                         roles.insert(folder.to_owned(), role);
@@ -114,7 +117,7 @@ impl StackCatalog {
         let Some(stack) = stack.filter(|_| faults.is_empty()) else {
             return Err(CatalogError::Invalid(faults));
         };
-        let catalog = Self { name: name.to_owned(), stack, roles, origin, files };
+        let catalog = Self { name: name.to_owned(), stack, drills, roles, origin, files };
         let faults = consistency::faults(&catalog);
         if faults.is_empty() { Ok(catalog) } else { Err(CatalogError::Invalid(faults)) }
     }
@@ -150,10 +153,16 @@ impl StackCatalog {
         self.files.get(&Self::resolve(role, "files", path)).map(AsRef::as_ref)
     }
 
+    /// Path below the stack's folder of a script: of the stack's `checks/`, or of any folder with a leading `/`.
+    #[must_use]
+    pub fn script_path(path: &str) -> String {
+        path.strip_prefix('/').map_or_else(|| format!("{CHECKS}/{path}"), str::to_owned)
+    }
+
     /// Text of the script of a whole-path check, and its path below the stack's folder.
     #[must_use]
     pub fn check_script(&self, path: &str) -> Option<(String, &str)> {
-        let full = format!("{CHECKS}/{path}");
+        let full = Self::script_path(path);
         let text = self.text(&full)?;
         Some((full, text))
     }

@@ -1,8 +1,6 @@
 //! `adopt`.
 
-use std::time::Duration;
-
-use super::{Failure, Output, Target, apply::say_waiting};
+use super::{Failure, Output, Target, apply::take_lock};
 use crate::{
     exit,
     session::{self, Session},
@@ -41,7 +39,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         wanted.push((resource, handle));
     }
     let command = format!("adopt {}", args.pairs.join(" "));
-    let lock = session.lock(&command, None, args.lock_wait.map(Duration::from_secs), say_waiting).await?;
+    let lock = take_lock(&session, &command, None, args.lock_wait).await?;
     let mut outcome = Ok(exit::DONE);
     for (resource, handle) in wanted {
         match session.provider().adopt(resource, handle).await {

@@ -11,8 +11,8 @@ use crate::{
     engine::{FailedStep, Report, StopHandle, StopSignal},
     event::{Event, Events},
     exit,
-    journal::OutputLog,
-    lock::Lease,
+    journal::{OutputLog, RunId},
+    lock::{Lease, Lock},
     plan::{Action, Plan, Risk, StepId, Verb},
     provider::{Change, Verdict},
     session::{self, Probed, Ran, Reach, RunRequest, SavedPlan, Session, Watch},
@@ -65,44 +65,75 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     };
     let session = Session::open(&request)?;
     warn(&session, output);
-    let command = format!("apply {}", session.topology().environment);
+    let change = Making {
+        command: format!("apply {}", session.topology().environment),
+        replace: &args.replace,
+        saved: saved.as_ref(),
+        verify: !args.no_verify,
+        infrastructure: saved.as_ref().map_or(args.infrastructure, SavedPlan::is_infrastructure_only),
+        agreed: &|| Ok(()),
+    };
+    self::change(&session, &args.run, change, output).await
+}
+
+/// What to make of an environment, and why.
+pub struct Making<'a> {
+    /// What the user asked for, in words.
+    pub command: String,
+    /// Nodes to make anew.
+    pub replace: &'a [String],
+    /// The plan that was agreed to before.
+    pub saved: Option<&'a SavedPlan>,
+    /// Prove the whole paths at the end.
+    pub verify: bool,
+    /// Make machines and what they stand on, and configure nothing on them.
+    pub infrastructure: bool,
+    /// Done when somebody agreed, before anything changes.
+    pub agreed: &'a dyn Fn() -> Result<(), Failure>,
+}
+
+/// Looks, plans, asks, and makes the environment so.
+pub async fn change(session: &Session, args: &RunArgs, change: Making<'_>, output: &Output) -> Result<u8, Failure> {
+    let Making { command, replace, saved, verify, infrastructure, agreed } = change;
     let id = session.runs().new_id();
-    let lock = session.lock(&command, Some(&id), args.run.lock_wait.map(Duration::from_secs), say_waiting).await?;
-    preflight(&session, output).await?;
+    let lock = take_lock(session, &command, Some(&id), args.lock_wait).await?;
+    preflight(session, output).await?;
     let reach = session.reach().await?;
     let (events, viewing) = output.start();
     events.send(Event::Note { text: format!("looking at {}", view::count(session.topology().nodes.len(), "node")) });
-    let infrastructure = saved.as_ref().map_or(args.infrastructure, SavedPlan::is_infrastructure_only);
     let survey = match infrastructure {
-        true => session.survey_infrastructure(&args.replace).await,
-        false => session.survey(&reach, &args.replace, &events).await,
+        true => session.survey_infrastructure(replace).await,
+        false => session.survey(&reach, replace, &events).await,
     };
     drop(events);
     viewing.finish().await;
     let survey = survey?;
     session.note_settled(&survey)?;
     let plan = survey.plan;
-    if let Some(saved) = &saved {
+    if let Some(saved) = saved {
         saved.still_holds(&plan)?;
     }
     if plan.is_empty() {
+        // The file may say it in other words than what is there was made from.
+        agreed()?;
         match output.json() {
             true => output.document(&Ended::nothing(&plan))?,
             false => output.print(&view::plan_text(&plan, PlanStyle { color: output.color(), diff: false }))?,
         }
         return Ok(exit::DONE);
     }
-    consent(&plan, &args.run, output, saved.is_some())?;
+    consent(&plan, args, output, saved.is_some())?;
+    agreed()?;
 
     let run = session.begin(id, &plan, &command)?;
     let (stop, signal) = StopHandle::new();
     let watching = stop.listen()?;
     let lost = stop.finish_when(lock.lost(), "the lock was taken away");
     let outcome = carry_out(
-        &session,
+        session,
         &reach,
-        Work { plan: &plan, run, finished: BTreeSet::new(), concurrency: args.run.concurrency, stop: signal },
-        !args.no_verify && !infrastructure,
+        Work { plan: &plan, run, finished: BTreeSet::new(), concurrency: args.concurrency, stop: signal },
+        verify && !infrastructure,
         output,
     )
     .await;
@@ -295,8 +326,26 @@ pub fn warn(session: &Session, output: &Output) {
     }
 }
 
+/// Takes the lock, and mends what a drill broke whose process did not live to mend it.
+pub async fn take_lock(
+    session: &Session,
+    command: &str,
+    run: Option<&RunId>,
+    wait: Option<u64>,
+) -> Result<Lock, Failure> {
+    let lock = session.lock(command, run, wait.map(Duration::from_secs), say_waiting).await?;
+    if session.has_open_faults()? {
+        let _ = writeln!(std::io::stderr(), "a drill was ended before it mended what it broke: mending that first");
+        let reach = session.reach().await?;
+        for fault in session.mend(&reach).await? {
+            let _ = writeln!(std::io::stderr(), "mended: {} on {}", fault.drill, fault.node);
+        }
+    }
+    Ok(lock)
+}
+
 /// Says whose lock is waited for.
-pub fn say_waiting(lease: &Lease) {
+fn say_waiting(lease: &Lease) {
     let _ = writeln!(std::io::stderr(), "waiting for the lock: {} has it for `{}`", lease.holder, lease.command);
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Failure, Output,
-    apply::{RunArgs, Work, carry_out, consent, say_waiting},
+    apply::{RunArgs, Work, carry_out, consent, take_lock},
     target::{Target, TargetOption},
 };
 use crate::{
@@ -89,7 +89,7 @@ async fn carry(
     output: &Output,
 ) -> Result<u8, Failure> {
     let id = session.runs().new_id();
-    let lock = session.lock(command, Some(&id), args.lock_wait.map(Duration::from_secs), say_waiting).await?;
+    let lock = take_lock(session, command, Some(&id), args.lock_wait).await?;
     let run = session.begin(id, plan, command)?;
     let (stop, signal) = StopHandle::new();
     let watching = stop.listen()?;

@@ -3,12 +3,11 @@
 use std::{
     collections::BTreeSet,
     io::{BufRead as _, IsTerminal as _, Write as _},
-    time::Duration,
 };
 
 use super::{
     Failure, Output, Target,
-    apply::{Ended, RunArgs, Work, carry_out, consent, say_waiting},
+    apply::{Ended, RunArgs, Work, carry_out, consent, take_lock},
 };
 use crate::{
     engine::StopHandle,
@@ -43,7 +42,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     }
     let command = format!("destroy {name}");
     let id = session.runs().new_id();
-    let lock = session.lock(&command, Some(&id), args.run.lock_wait.map(Duration::from_secs), say_waiting).await?;
+    let lock = take_lock(&session, &command, Some(&id), args.run.lock_wait).await?;
     let (plan, _) = session.removal().await?;
     if plan.is_empty() {
         lock.release().map_err(session::Error::from)?;

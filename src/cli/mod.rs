@@ -7,6 +7,7 @@ mod check;
 mod completion;
 mod cost;
 mod destroy;
+mod drill;
 mod exec;
 mod explain;
 mod failure;
@@ -17,9 +18,12 @@ mod output;
 mod plan;
 mod reap;
 mod render;
+mod replace;
+mod report;
 mod resume;
 mod rotate;
 mod runs;
+mod scale;
 mod schema;
 mod secrets;
 mod ssh;
@@ -86,6 +90,14 @@ enum Command {
     Render(render::Args),
     /// Bring the product to another version while it serves
     Upgrade(upgrade::Args),
+    /// Change how many nodes groups have, in the environment file and in the environment
+    Scale(scale::Args),
+    /// Make one node anew under its name
+    Replace(replace::Args),
+    /// Break things on a running environment while users work, and tell what they noticed
+    Drill(drill::Args),
+    /// Write a page about a run: one HTML file
+    Report(report::Args),
     /// Make what exists already the environment's own
     Adopt(adopt::Args),
     /// Destroy environments of a cloud that are over their time
@@ -156,6 +168,10 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Upgrade(args) => upgrade::run(args, &output).await,
         Command::Adopt(args) => adopt::run(args, &output).await,
         Command::Reap(args) => reap::run(args, &output).await,
+        Command::Scale(args) => scale::run(args, &output).await,
+        Command::Replace(args) => replace::run(args, &output).await,
+        Command::Drill(args) => drill::run(args, &output).await,
+        Command::Report(args) => report::run(args, &output).await,
         Command::Runs(args) => runs::run(args, &output),
         Command::Backup(args) => backup::run(args, &output).await,
         Command::Support(args) => support::run(args, &output).await,

@@ -1,10 +1,8 @@
 //! `resume`.
 
-use std::time::Duration;
-
 use super::{
     Failure, Output,
-    apply::{RunArgs, Work, carry_out, consent, say_waiting},
+    apply::{RunArgs, Work, carry_out, consent, take_lock},
     target::{Target, TargetOption},
 };
 use crate::{
@@ -38,13 +36,17 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         None => unfinished()?,
     };
     let command = format!("resume {id}");
-    let lock = session.lock(&command, Some(&id), args.run.lock_wait.map(Duration::from_secs), say_waiting).await?;
+    let lock = take_lock(&session, &command, Some(&id), args.run.lock_wait).await?;
     // Whoever had the lock until now may have finished it, or begun another.
     if args.id.is_none() && unfinished()? != id {
         return Err(Failure::new(exit::FAILED, format!("another run came after {id}"))
             .hint("`refarch runs` lists them; `refarch resume` takes up the latest"));
     }
     let resumed = session.take_up(&id, &command)?;
+    if resumed.plan.verb == Verb::Drill {
+        return Err(Failure::new(exit::FAILED, format!("run {id} was a drill: there is nothing to take up"))
+            .hint("make it again with `refarch drill`; what it broke is mended"));
+    }
     // An upgrade is finished with the version that it began for, whatever the file says.
     let session = match (resumed.plan.verb, &resumed.plan.to) {
         (Verb::Upgrade, Some(version)) => session.at_version(version)?,

@@ -1,6 +1,6 @@
 //! `secrets rotate`.
 
-use std::{collections::BTreeSet, io::Write as _, time::Duration};
+use std::{collections::BTreeSet, io::Write as _};
 
 use super::{
     Failure, Output,
@@ -17,7 +17,7 @@ use crate::{
 /// Goes from one value of a secret to the next. Taken up where it was left, it comes to the same end.
 pub async fn run(session: &Session, name: &str, args: &RunArgs, output: &Output) -> Result<u8, Failure> {
     let command = format!("rotate {name}");
-    let lock = session.lock(&command, None, args.lock_wait.map(Duration::from_secs), apply::say_waiting).await?;
+    let lock = apply::take_lock(session, &command, None, args.lock_wait).await?;
     let reach = session.reach().await?;
     let mut phase = match session.rotation(name)? {
         Some(phase) => phase,

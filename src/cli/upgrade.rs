@@ -1,10 +1,10 @@
 //! `upgrade`.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use super::{
     Failure, Output, Target,
-    apply::{RunArgs, Work, carry_out, consent, say_waiting, warn},
+    apply::{RunArgs, Work, carry_out, consent, take_lock, warn},
 };
 use crate::{
     engine::StopHandle,
@@ -38,7 +38,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     warn(&session, output);
     let command = format!("upgrade {} --to {to}", session.topology().environment);
     let id = session.runs().new_id();
-    let lock = session.lock(&command, Some(&id), args.run.lock_wait.map(Duration::from_secs), say_waiting).await?;
+    let lock = take_lock(&session, &command, Some(&id), args.run.lock_wait).await?;
     let reach = session.reach().await?;
     let (events, viewing) = output.start();
     events.send(Event::Note { text: format!("looking at {}", view::count(session.topology().nodes.len(), "node")) });

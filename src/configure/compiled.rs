@@ -92,6 +92,9 @@ fn tasks(role: &Role) -> Vec<(Moment, &Option<String>)> {
             (Moment::Return, &spec.settle),
         ]);
     }
+    if let Some(spec) = &role.leave {
+        tasks.extend([(Moment::Possible, &spec.possible), (Moment::Part, &spec.run), (Moment::Forget, &spec.forget)]);
+    }
     tasks
 }
 

@@ -93,7 +93,8 @@ impl<'a> Renderer<'a> {
         Ok(questions)
     }
 
-    /// What the node's roles do at the moments of an upgrade, a backup or a restore. What is empty on this node is left out.
+    /// What the node's roles do at the moments of an upgrade, a backup or a restore, and when a node goes for good. What is
+    /// empty on this node is left out.
     ///
     /// # Errors
     /// When something in a role is wrong for this node.
@@ -106,10 +107,13 @@ impl<'a> Renderer<'a> {
                     Moment::Leave | Moment::Settle | Moment::Finish => {
                         (role.role.upgrade.as_ref().map_or(0, |spec| spec.deadline), UPGRADE_DEADLINE)
                     }
+                    Moment::Possible | Moment::Part | Moment::Forget => {
+                        (role.role.leave.as_ref().map_or(0, |spec| spec.deadline), UPGRADE_DEADLINE)
+                    }
                     _ => (role.role.backup.as_ref().map_or(0, |spec| spec.deadline), BACKUP_DEADLINE),
                 };
                 let deadline = if deadline == 0 { otherwise } else { deadline };
-                let run = role.shown(text, "a text of an upgrade or a backup")?;
+                let run = role.shown(text, "a text of an upgrade, a backup or a leave")?;
                 if !run.trim().is_empty() {
                     tasks.push(Task { role: name.clone(), moment: *moment, run, deadline });
                 }
@@ -137,7 +141,7 @@ impl<'a> Renderer<'a> {
         let secrets = SecretNames::fetch(self.inputs.secrets, node, declared);
         let taken = Arc::clone(&secrets.taken);
         let context = self.context(node, None, Some(secrets))?;
-        let path = format!("{}/{name}", crate::catalog::CHECKS);
+        let path = crate::catalog::StackCatalog::script_path(name);
         let place = Place { file: catalog.place(&path), line: 1 };
         let text = self.fill(&path, &place, node, &context)?;
         Ok(Script { text, secret: taken.load(Ordering::Relaxed) })
@@ -188,6 +192,20 @@ impl<'a> Renderer<'a> {
                 node: String::new(),
                 message: message(&error),
             }
+        })
+    }
+
+    /// A text about one node, such as a fault of a drill. It appears in logs, so it sees no secrets.
+    ///
+    /// # Errors
+    /// When the text is no template or wrong for this node.
+    pub fn node_text(&self, node: &str, text: &str) -> Result<String, RenderError> {
+        let context = self.context(node, None, None)?;
+        self.compiled.templates.render_named_str("drill", text, context).map_err(|error| RenderError::Template {
+            file: self.inputs.catalog.place("drills.yaml"),
+            line: error.line().unwrap_or(1),
+            node: node.to_owned(),
+            message: message(&error),
         })
     }
 

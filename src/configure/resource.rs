@@ -28,6 +28,12 @@ pub enum Moment {
     Swap,
     /// Nodes take part again.
     Return,
+    /// Before anything changes, on a node that shall go for good: may it?
+    Possible,
+    /// The last on a node before it goes for good.
+    Part,
+    /// On the nodes that stay, when it is gone.
+    Forget,
 }
 
 impl Moment {
@@ -45,11 +51,15 @@ impl Moment {
             Self::Halt => "halt",
             Self::Swap => "swap",
             Self::Return => "return",
+            Self::Possible => "possible",
+            Self::Part => "part",
+            Self::Forget => "forget",
         }
     }
 }
 
-/// What a role does on a node at one moment.
+/// What a role does on a node besides configuring it: at one moment of an upgrade, a backup or a restore, or when a node
+/// goes for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// Role.

@@ -1,6 +1,7 @@
 //! What the user wrote: parsed with places, layered, checked. Knows no defaults by size or cloud.
 
 mod checks;
+mod edit;
 mod explain;
 mod layers;
 mod load;
@@ -14,6 +15,7 @@ mod template;
 mod tree;
 
 pub use checks::{StackFacts, is_environment_name};
+pub use edit::set_count;
 pub use explain::{Explanation, Given, UnknownKey, explain};
 pub use layers::RESERVED_VARIABLES;
 pub use load::{LoadRequest, Loaded, compiled_providers, load, local_file};

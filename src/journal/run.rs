@@ -18,7 +18,7 @@ use crate::{
     operator::Operator,
     plan::Plan,
     secrets::Redactor,
-    workspace::{failed, make_private_folder},
+    workspace::{failed, make_private_folder, write_private},
 };
 
 /// Identifies a run: the minute in UTC and four letters, `20261123-2341-k3f9`. Sorts by time.
@@ -143,6 +143,14 @@ impl Run {
     #[must_use]
     pub fn output(&self) -> PathBuf {
         self.folder.join("output.log")
+    }
+
+    /// Keeps a document beside the journal.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep(&self, name: &str, content: &[u8]) -> Result<(), JournalError> {
+        Ok(write_private(&self.folder.join(name), content)?)
     }
 
     /// Writes that the run ended in an orderly way.

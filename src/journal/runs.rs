@@ -128,6 +128,19 @@ impl Runs {
         Ok(Plan::load(&self.folder.join(id.as_str()).join("plan.json"))?)
     }
 
+    /// A document that was kept beside a run's journal; none where it was not.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn kept(&self, id: &RunId, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        let path = self.folder.join(id.as_str()).join(name);
+        match fs::read(&path) {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("cannot read", &path)(error).into()),
+        }
+    }
+
     /// Every line of a run's journal.
     ///
     /// # Errors
@@ -157,7 +170,8 @@ impl Runs {
     /// # Errors
     /// When the folder or a journal cannot be read.
     pub fn latest_unfinished(&self) -> Result<Option<RunSummary>, JournalError> {
-        let latest = self.list(None)?.into_iter().next();
+        // What a drill left is not taken up again: the next command mends it.
+        let latest = self.list(None)?.into_iter().find(|run| run.verb != crate::plan::Verb::Drill.as_str());
         Ok(latest.filter(|run| run.state != RunState::Done))
     }
 

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{Action, ItemChange, Plan, Risk, Step, StepId, Unreachable, Verb};
+use super::{
+    leave::{self, Leaving},
+    model::{Action, ItemChange, Plan, Risk, Step, StepId, Unreachable, Verb},
+};
 use crate::{
     catalog::Role,
     configure::{ItemResult, Outcome, Stage, Want, diff},
@@ -27,6 +30,8 @@ pub struct Input<'a> {
     pub nodes: &'a BTreeMap<String, NodeState>,
     /// Whether a machine's address is known only once it is there.
     pub late_addresses: bool,
+    /// Nodes that go for good, and what those that stay do then.
+    pub leaving: &'a Leaving,
 }
 
 /// What has to be done, step by step.
@@ -40,7 +45,7 @@ pub fn apply(input: &Input<'_>) -> Plan {
     let planned: BTreeSet<&str> = input.changes.iter().map(Change::id).collect();
 
     for change in input.changes {
-        let step = infrastructure(change, &planned);
+        let step = infrastructure(change, &planned, input.leaving);
         if matches!(change, Change::Delete { .. }) {
             removals.push(step);
             continue;
@@ -102,10 +107,8 @@ pub fn apply(input: &Input<'_>) -> Plan {
     remove_in_order(&mut removals, input.changes);
     // A node leaves when nobody is configured to use it any more.
     let configured: Vec<StepId> = steps[first_stage..].iter().map(|step| step.id.clone()).collect();
-    for mut removal in removals {
-        removal.needs.extend(configured.iter().cloned());
-        steps.push(removal);
-    }
+    leave::removals(&mut steps, removals, &configured, input);
+    leave::replacements(&mut steps, input);
     Plan {
         environment: input.topology.environment.clone(),
         verb: Verb::Apply,
@@ -214,7 +217,8 @@ fn await_node(node: &str, reason: String, needs: Vec<StepId>) -> Step {
 #[must_use]
 pub fn destroy(environment: &str, changes: &[Change], notes: Vec<String>) -> Plan {
     let planned: BTreeSet<&str> = changes.iter().map(Change::id).collect();
-    let mut steps: Vec<Step> = changes.iter().map(|change| infrastructure(change, &planned)).collect();
+    let all_go = Leaving::default();
+    let mut steps: Vec<Step> = changes.iter().map(|change| infrastructure(change, &planned, &all_go)).collect();
     remove_in_order(&mut steps, changes);
     let nodes: Vec<StepId> = steps.iter().filter(|step| step.node.is_some()).map(|step| step.id.clone()).collect();
     for step in steps.iter_mut().filter(|step| step.node.is_none()) {
@@ -250,7 +254,8 @@ fn remove_in_order<'a>(steps: &mut [Step], changes: impl IntoIterator<Item = &'a
     }
 }
 
-fn infrastructure(change: &Change, planned: &BTreeSet<&str>) -> Step {
+fn infrastructure(change: &Change, planned: &BTreeSet<&str>, leaving: &Leaving) -> Step {
+    let kept = |node: &Option<String>| node.as_ref().is_some_and(|node| leaving.keeps_data.contains(node));
     let needs_of = |resource: &Resource| -> Vec<StepId> {
         resource
             .needs
@@ -305,7 +310,7 @@ fn infrastructure(change: &Change, planned: &BTreeSet<&str>) -> Step {
             &resource.node,
             "its replacement was asked for by name".to_owned(),
             needs_of(resource),
-            if resource.data_bearing { Risk::DataLoss } else { Risk::Disruption },
+            if resource.data_bearing && !kept(&resource.node) { Risk::DataLoss } else { Risk::Disruption },
             fields(differing),
         ),
         Change::Delete { live } => (
@@ -314,12 +319,12 @@ fn infrastructure(change: &Change, planned: &BTreeSet<&str>) -> Step {
             &live.node,
             "the environment file does not have it any more".to_owned(),
             Vec::new(),
-            if live.data_bearing { Risk::DataLoss } else { Risk::Disruption },
+            if live.data_bearing && !kept(&live.node) { Risk::DataLoss } else { Risk::Disruption },
             Vec::new(),
         ),
     };
     // Of several that are alike, which one; a node's name stands beside it anyway.
-    let which = match (node, resource_id(change).split_once('/')) {
+    let which = match (node, change.id().split_once('/')) {
         (None, Some((_, which))) => format!(" {which}"),
         _ => String::new(),
     };

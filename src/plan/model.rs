@@ -48,6 +48,8 @@ pub enum Verb {
     Verify,
     /// Go back to a backup.
     Restore,
+    /// Break things, and see what comes of it.
+    Drill,
     /// Remove the environment.
     Destroy,
 }
@@ -125,6 +127,11 @@ pub enum Action {
         /// When.
         moment: Moment,
     },
+    /// A fault, and what comes of it.
+    Drill {
+        /// Drill.
+        name: String,
+    },
 }
 
 /// One thing on a node that differs from what it should be.
@@ -160,6 +167,9 @@ pub struct Counts {
     /// What roles do besides, in an upgrade, a backup or a restore.
     #[serde(default)]
     pub task: usize,
+    /// Faults.
+    #[serde(default)]
+    pub drill: usize,
 }
 
 /// A plan that cannot be run, read or written.
@@ -263,6 +273,7 @@ impl Plan {
                 Action::Locate | Action::AwaitNode => &mut counts.wait,
                 Action::Configure { .. } => &mut counts.configure,
                 Action::Task { .. } => &mut counts.task,
+                Action::Drill { .. } => &mut counts.drill,
             } += 1;
         }
         counts
@@ -379,7 +390,15 @@ impl Counts {
     /// All steps.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.create + self.start + self.update + self.replace + self.delete + self.wait + self.configure + self.task
+        self.create
+            + self.start
+            + self.update
+            + self.replace
+            + self.delete
+            + self.wait
+            + self.configure
+            + self.task
+            + self.drill
     }
 }
 
@@ -393,6 +412,7 @@ impl Verb {
             Self::Backup => "backup",
             Self::Verify => "verify backups",
             Self::Restore => "restore",
+            Self::Drill => "drill",
             Self::Destroy => "destroy",
         }
     }

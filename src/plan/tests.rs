@@ -142,3 +142,151 @@ fn without_the_nodes_what_waited_for_their_work_waits_for_what_that_waited_for()
     assert_eq!(plan.steps.len(), 2);
     assert_eq!(plan.steps[1].needs, [StepId::from("resource/node/1")]);
 }
+
+mod leaving {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::json;
+
+    use super::super::{Input, Leaving, Plan, Risk, apply};
+    use crate::{
+        catalog::Role,
+        configure::{Moment, Task},
+        provider::{Change, Condition, Live, Resource},
+        topology::{Machine, Node, Topology},
+    };
+
+    fn node(name: &str, role: &str) -> Node {
+        Node {
+            name: name.to_owned(),
+            group: role.to_owned(),
+            ordinal: 1,
+            roles: vec![role.to_owned()],
+            zone: 1,
+            machine: Machine::default(),
+            data_bearing: true,
+            reason: String::new(),
+        }
+    }
+
+    fn task(role: &str, moment: Moment) -> Task {
+        Task { role: role.to_owned(), moment, run: "true".to_owned(), deadline: 60 }
+    }
+
+    fn gone(name: &str) -> Change {
+        Change::Delete {
+            live: Live {
+                id: format!("node/{name}"),
+                kind: "container".to_owned(),
+                node: Some(name.to_owned()),
+                attributes: BTreeMap::new(),
+                condition: Condition::Good,
+                handle: name.to_owned(),
+                data_bearing: true,
+                needs: Vec::new(),
+            },
+        }
+    }
+
+    fn plan(changes: &[Change], leaving: &Leaving) -> Plan {
+        let topology = Topology {
+            environment: "demo".to_owned(),
+            stack: "sandbox".to_owned(),
+            provider: "local".to_owned(),
+            architecture: None,
+            external_url: String::new(),
+            domain: String::new(),
+            purpose: "test".to_owned(),
+            nodes: vec![node("demo-consul-1", "consul"), node("demo-consul-2", "consul")],
+            edges: Vec::new(),
+            services: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            omitted: BTreeMap::new(),
+        };
+        let role: Role = serde_json::from_value(json!({"summary": "", "data_bearing": true})).unwrap();
+        let plan = apply(&Input {
+            topology: &topology,
+            roles: &BTreeMap::from([("consul".to_owned(), role)]),
+            changes,
+            notes: &[],
+            stages: &BTreeMap::new(),
+            nodes: &BTreeMap::new(),
+            late_addresses: false,
+            leaving,
+        });
+        plan.validate().unwrap();
+        plan
+    }
+
+    fn listing(plan: &Plan) -> Vec<String> {
+        let line = |step: &super::super::Step| {
+            let needs: Vec<&str> = step.needs.iter().map(|need| need.as_str()).collect();
+            format!("{} after [{}]", step.id, needs.join(", "))
+        };
+        plan.steps.iter().map(line).collect()
+    }
+
+    #[test]
+    fn nodes_leave_one_after_the_other_and_are_forgotten_by_those_that_stay() {
+        let parting = |roles: &[&str]| roles.iter().map(|role| task(role, Moment::Part)).collect::<Vec<_>>();
+        let leaving = Leaving {
+            // The agent came first on the node, so it goes last.
+            parting: BTreeMap::from([
+                ("demo-consul-5".to_owned(), parting(&["agent", "consul"])),
+                ("demo-consul-4".to_owned(), parting(&["consul"])),
+            ]),
+            staying: BTreeMap::from([
+                ("demo-consul-1".to_owned(), vec![task("consul", Moment::Forget), task("redis", Moment::Forget)]),
+                ("demo-consul-2".to_owned(), vec![task("consul", Moment::Forget)]),
+            ]),
+            keeps_data: BTreeSet::from(["demo-consul-4".to_owned()]),
+        };
+        let plan = plan(&[gone("demo-consul-5"), gone("demo-consul-4")], &leaving);
+        assert_eq!(
+            listing(&plan),
+            [
+                "part/demo-consul-5/consul after []",
+                "part/demo-consul-5/agent after [part/demo-consul-5/consul]",
+                "resource/node/demo-consul-5 after [part/demo-consul-5/agent]",
+                "part/demo-consul-4/consul after [resource/node/demo-consul-5]",
+                "resource/node/demo-consul-4 after [part/demo-consul-4/consul]",
+                "forget/demo-consul-1/consul after [resource/node/demo-consul-5, resource/node/demo-consul-4]",
+                "forget/demo-consul-2/consul after [resource/node/demo-consul-5, resource/node/demo-consul-4, \
+                 forget/demo-consul-1/consul]",
+            ]
+        );
+        // Only what nobody else has needs consent.
+        let risk = |id: &str| plan.steps.iter().find(|step| step.id.as_str() == id).unwrap().risk;
+        assert_eq!(risk("resource/node/demo-consul-5"), Risk::DataLoss);
+        assert_eq!(risk("resource/node/demo-consul-4"), Risk::Disruption);
+    }
+
+    #[test]
+    fn a_node_made_anew_takes_its_leave_before_its_machine_goes() {
+        let resource = Resource {
+            id: "node/demo-consul-2".to_owned(),
+            kind: "container".to_owned(),
+            node: Some("demo-consul-2".to_owned()),
+            attributes: BTreeMap::new(),
+            needs: Vec::new(),
+            data_bearing: true,
+            reason: String::new(),
+            shared: false,
+        };
+        let leaving = Leaving {
+            parting: BTreeMap::from([("demo-consul-2".to_owned(), vec![task("consul", Moment::Part)])]),
+            keeps_data: BTreeSet::from(["demo-consul-2".to_owned()]),
+            ..Leaving::default()
+        };
+        let plan = plan(&[Change::Replace { resource, fields: Vec::new() }], &leaving);
+        assert_eq!(
+            listing(&plan),
+            [
+                "part/demo-consul-2/consul after []",
+                "resource/node/demo-consul-2 after [part/demo-consul-2/consul]",
+                "await/demo-consul-2 after [resource/node/demo-consul-2]",
+            ]
+        );
+        assert!(plan.steps.iter().all(|step| step.risk < Risk::DataLoss));
+    }
+}

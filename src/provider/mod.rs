@@ -123,6 +123,17 @@ pub struct Expiring {
     pub resources: usize,
 }
 
+/// What can be done to a machine from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    /// It stops at once, without a word to anything that runs on it.
+    Off,
+    /// It starts, if it does not run.
+    On,
+    /// It is shut down in order and started again.
+    Restart,
+}
+
 /// A place where machines live.
 ///
 /// Every mutation is idempotent by the resource's deterministic name: creating what is there already is success.
@@ -224,6 +235,11 @@ pub trait Provider: Send + Sync {
         fields: &'a [FieldChange],
         log: &'a StepLog,
     ) -> BoxFuture<'a, Result<(), ProviderError>>;
+
+    /// Switches a machine off or on. False where the provider has no switch: then whoever asks does it on the node.
+    fn power<'a>(&'a self, _node: &'a str, _power: Power) -> BoxFuture<'a, Result<bool, ProviderError>> {
+        Box::pin(async { Ok(false) })
+    }
 
     /// Removes a resource with everything that belongs to it alone. Removing what is gone is success.
     fn delete<'a>(&'a self, live: &'a Live, log: &'a StepLog) -> BoxFuture<'a, Result<(), ProviderError>>;

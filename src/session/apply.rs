@@ -118,26 +118,32 @@ impl Session {
                 let store = self.secrets(&addresses, Fill::Make)?;
                 (self.stages(&addresses, &store)?, self.tasks(&addresses)?, store.redactor())
             }
-            Verb::Destroy => Default::default(),
+            Verb::Destroy | Verb::Drill => Default::default(),
         };
         let applied = match plan.verb {
             Verb::Apply | Verb::Upgrade => Some(AppliedLog::open(&self.workspace.applied())?),
-            Verb::Backup | Verb::Verify | Verb::Restore | Verb::Destroy => None,
+            Verb::Backup | Verb::Verify | Verb::Restore | Verb::Destroy | Verb::Drill => None,
         };
         let told = self.told(plan)?;
         log.redact_with(redactor.clone());
         log.write_to(&run.output())?;
         run.redact_with(redactor);
+        // Nodes that the environment file does not have any more, and that have something to do before they go.
+        let parting = self.parting_of(plan).await?;
         let look = || -> BoxFuture<'_, Result<Scene, StepError>> {
-            Box::pin(async { self.scene(&reach.remote).await.map_err(|error| step_error(&error)) })
+            Box::pin(async {
+                let scene = self.scene(&reach.remote).await.map_err(|error| step_error(&error))?;
+                Ok(scene.with(&parting))
+            })
         };
         let pending: Vec<Resource> =
             plan.steps.iter().filter(|step| !finished.contains(&step.id)).filter_map(made).collect();
         self.provider.announce(run.id().as_str(), &pending);
+        let scene = Scene { hosts: reach.hosts.clone(), stages, tasks }.with(&parting);
         let work = Work {
             provider: self.provider.as_ref(),
             remote: &reach.remote,
-            scene: RwLock::new(Arc::new(Scene { hosts: reach.hosts.clone(), stages, tasks })),
+            scene: RwLock::new(Arc::new(scene)),
             look: &look,
             told: &told,
             applied: applied.as_ref(),

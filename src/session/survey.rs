@@ -12,7 +12,7 @@ use crate::{
     event::Events,
     journal::{AppliedLog, read_applied},
     observe::{self, Look, NodeState},
-    plan::{self, Action, AppliedEntry, Drift, Plan},
+    plan::{self, Action, AppliedEntry, Drift, Leaving, Plan},
     provider::{
         self, Change, Condition, Host, Live, Resource,
         diff::{Deferred, Difference},
@@ -67,7 +67,9 @@ impl Session {
             })
             .await
         };
-        let mut plan = self.plan(&difference, &stages, &nodes)?;
+        let (leaving, unasked) = self.leaving(reach, &difference, &live).await?;
+        let mut plan = self.plan(&difference, &stages, &nodes, &leaving)?;
+        plan.notes.extend(unasked);
         if let Some((name, phase)) = store.rotating() {
             let (number, what) = phase.describe();
             plan.notes.push(format!(
@@ -130,7 +132,7 @@ impl Session {
         let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), replace);
         self.refuse_strangers(&difference).await?;
         let nodes = BTreeMap::new();
-        let plan = self.plan(&difference, &BTreeMap::new(), &nodes)?.infrastructure_only();
+        let plan = self.plan(&difference, &BTreeMap::new(), &nodes, &Leaving::default())?.infrastructure_only();
         plan.validate()?;
         let plan = Plan { money: self.money(&live, &desired), ..plan };
         Ok(Survey { live, nodes, plan, stages: BTreeMap::new() })
@@ -186,7 +188,7 @@ impl Session {
         let live = if self.provider.owns_machines() { Vec::new() } else { self.provider.observe().await? };
         let desired = self.provider.desired(&self.topology)?;
         let difference = provider::diff::diff(&desired, &live, self.provider.as_ref(), &[]);
-        let plan = self.plan(&difference, &self.preview()?, &BTreeMap::new())?;
+        let plan = self.plan(&difference, &self.preview()?, &BTreeMap::new(), &Leaving::default())?;
         Ok(Plan { money: self.money(&live, &desired), ..plan })
     }
 
@@ -195,6 +197,7 @@ impl Session {
         difference: &Difference,
         stages: &BTreeMap<String, Vec<Stage>>,
         nodes: &BTreeMap<String, NodeState>,
+        leaving: &Leaving,
     ) -> Result<Plan, Error> {
         let plan = plan::apply(&plan::Input {
             topology: &self.topology,
@@ -204,6 +207,7 @@ impl Session {
             stages,
             nodes,
             late_addresses: self.provider.addresses_come_late(),
+            leaving,
         });
         plan.validate()?;
         Ok(plan)

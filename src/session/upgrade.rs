@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     Error, Reach, Session,
+    listen::listen,
     open::Addresses,
     vault::{Fill, Vault},
 };
@@ -22,14 +23,8 @@ use crate::{
     observe::{self, Look, NodeState},
     plan::{self, Plan, UpgradeInput},
     provider::{self, Host},
-    remote::{Program, Remote as _},
     verify::CheckResult,
 };
-
-/// How long a probe may run: longer than any upgrade.
-const PROBE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Until a probe whose connection broke is started again.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// What users would have noticed while something ran.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -90,19 +85,8 @@ impl Seen {
 impl Watch {
     /// Asks until the future is dropped.
     pub async fn run(&self, reach: &Reach) {
-        loop {
-            let program = Program {
-                command: "sh -s".to_owned(),
-                stdin: self.script.clone(),
-                // As a user of the environment, not of the machine; the script may need to read what only root may.
-                root: true,
-                deadline: PROBE,
-            };
-            let sink = |line: &str| self.seen().line(line, Instant::now());
-            let _ = reach.remote.run(&self.host, program, &sink).await;
-            self.seen().probed.interrupted += 1;
-            tokio::time::sleep(AGAIN).await;
-        }
+        let sink = |line: &str| self.seen().line(line, Instant::now());
+        listen(reach, &self.host, &self.script, &sink, || self.seen().probed.interrupted += 1).await;
     }
 
     /// What was seen until now.

@@ -8,6 +8,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 
+use super::leave::Parting;
 use crate::{
     configure::{
         Author, ConfigureError, Mode, Moment, Outcome, RecordLine, Stage, StageReport, Task, record, run_stage,
@@ -47,6 +48,19 @@ pub(super) struct Scene {
     pub tasks: BTreeMap<String, Vec<Task>>,
 }
 
+impl Scene {
+    /// With nodes that go for good, which the environment file does not name any more.
+    pub(super) fn with(mut self, parting: &Parting) -> Self {
+        for (node, host) in &parting.hosts {
+            self.hosts.entry(node.clone()).or_insert_with(|| host.clone());
+        }
+        for (node, tasks) in &parting.tasks {
+            self.tasks.insert(node.clone(), tasks.clone());
+        }
+        self
+    }
+}
+
 impl Execute for Work<'_> {
     fn run<'a>(&'a self, step: &'a Step, log: &'a StepLog) -> BoxFuture<'a, Result<StepOutcome, StepError>> {
         Box::pin(async move {
@@ -56,6 +70,9 @@ impl Execute for Work<'_> {
                 Action::AwaitNode => self.arrive(step, log).await,
                 Action::Configure { role } => self.configure(step, role, log).await,
                 Action::Task { role, moment } => self.task(step, role, *moment, log).await,
+                Action::Drill { .. } => {
+                    Err(permanent("a drill is not a step of a plan that is carried out".to_owned()))
+                }
             }
         })
     }
@@ -225,6 +242,7 @@ fn hint(moment: Moment) -> &'static str {
         Moment::Leave | Moment::Settle | Moment::Finish => {
             "the nodes after this one keep the old version and go on serving"
         }
+        Moment::Possible | Moment::Part | Moment::Forget => "the same command again goes on where this one stopped",
         Moment::Backup | Moment::List => {
             "older backups are as they were; the object storage and its keys are the first to look at"
         }

@@ -126,6 +126,7 @@ fn write_step(out: &mut String, step: &Step, style: PlanStyle) {
         Action::Locate | Action::AwaitNode => (".", Style::new().dim()),
         Action::Configure { .. } => ("~", Style::new().yellow()),
         Action::Task { .. } => ("!", Style::new().cyan()),
+        Action::Drill { .. } => ("!", Style::new().red()),
     };
     let risk = match step.risk {
         Risk::None => "",

@@ -130,6 +130,7 @@ fn differing(place: &Place, what: &str, detail: &str, leader: &str) -> refarch::
         stages: &stages,
         nodes: &nodes,
         late_addresses: false,
+        leaving: &refarch::plan::Leaving::default(),
     })
 }
 

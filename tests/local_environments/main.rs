@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod day_two;
+mod drills;
 mod highly_available;
 mod object_storage;
 mod place;

@@ -1,7 +1,7 @@
 {% include "/_shared/door.j2" %}
 trap 'rm -rf "$work"' EXIT
 seen=
-for balancer in {{ by_role['haproxy-external'] | map(attribute='address') | join(' ') }}; do
+for balancer in {{ by_role['haproxy-external'] | map(attribute='address') | join(' ') }} {{ all_settings['haproxy-external'].floating_address }}; do
     status=$(api "$balancer" GET /-/readiness)
     [ "$status" = 200 ] || fail "$balancer answers $status: $(head -c 300 "$work/answer" 2>/dev/null)"
     bad=$(jq -r '.checks | to_entries[] | select(.value.status != "ok") | "\(.key): \(.value.detail)"' "$work/answer")

@@ -12,7 +12,10 @@ use bollard::{
         EndpointIpamConfig, EndpointSettings, HostConfig, HostConfigCgroupnsModeEnum, Mount, MountType,
         MountVolumeOptions, NetworkConnectRequest, NetworkDisconnectRequest, NetworkingConfig, PortBinding,
     },
-    query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, UploadToContainerOptionsBuilder},
+    query_parameters::{
+        CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+        UploadToContainerOptionsBuilder,
+    },
 };
 use serde_json::Value;
 
@@ -92,6 +95,42 @@ pub async fn start(
         }
         other => other.map_err(|error| failed(doing(), error)),
     }
+}
+
+/// Starts a container that belongs to the environment, where it was.
+pub async fn start_again(engine: &Docker, environment: &str, node: &str, keys: &Keys) -> Result<(), ProviderError> {
+    let doing = || format!("start container {node}");
+    let there = own(engine, environment, node).await?;
+    let address = address(&there, environment)
+        .ok_or_else(|| permanent(doing(), "it has no address on its environment's network", None))?;
+    start(engine, environment, node, address, keys).await
+}
+
+/// Ends the container at once, as a loss of power does. One that does not run is left so.
+pub async fn kill(engine: &Docker, environment: &str, node: &str) -> Result<(), ProviderError> {
+    own(engine, environment, node).await?;
+    unless_status(engine.kill_container(node, None).await, &[409])
+        .map_err(|error| failed(format!("kill container {node}"), error))
+}
+
+/// Shuts the container down in order.
+pub async fn stop(engine: &Docker, environment: &str, node: &str) -> Result<(), ProviderError> {
+    own(engine, environment, node).await?;
+    let patience = StopContainerOptionsBuilder::new().t(60).build();
+    unless_status(engine.stop_container(node, Some(patience)).await, &[304])
+        .map_err(|error| failed(format!("stop container {node}"), error))
+}
+
+/// The container of a node, which must be the environment's.
+async fn own(engine: &Docker, environment: &str, node: &str) -> Result<ContainerInspectResponse, ProviderError> {
+    let there = inspect(engine, node).await?;
+    there.filter(|there| label(there, labels::ENVIRONMENT) == Some(environment)).ok_or_else(|| {
+        permanent(
+            format!("switch container {node}"),
+            "the environment has no such container",
+            Some("apply first".to_owned()),
+        )
+    })
 }
 
 /// Removes the container and its volume.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     event::StepLog,
-    provider::{FieldChange, Finding, Host, Live, Mutability, Provider, ProviderError, Resource, keys::Keys},
+    provider::{FieldChange, Finding, Host, Live, Mutability, Power, Provider, ProviderError, Resource, keys::Keys},
     topology::Topology,
 };
 
@@ -238,6 +238,21 @@ impl Provider for LocalProvider {
                 container::limit_memory(self.engine().await?, node, field.wanted.as_u64()).await?;
             }
             Ok(())
+        })
+    }
+
+    fn power<'a>(&'a self, node: &'a str, power: Power) -> BoxFuture<'a, Result<bool, ProviderError>> {
+        Box::pin(async move {
+            let engine = self.engine().await?;
+            if power == Power::Off {
+                container::kill(engine, &self.options.environment, node).await?;
+                return Ok(true);
+            }
+            if power == Power::Restart {
+                container::stop(engine, &self.options.environment, node).await?;
+            }
+            container::start_again(engine, &self.options.environment, node, &self.keys).await?;
+            Ok(true)
         })
     }
 

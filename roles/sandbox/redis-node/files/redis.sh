@@ -4,6 +4,8 @@
 #   ready            primary, or replica whose link is up
 #   quorum           enough Sentinels agree on the primary
 #   tuned | tune     settings that Sentinel keeps itself
+#   leave            hands over what it leads, then stops for good
+#   forget           members that left
 #   role             primary or replica
 #   primary          succeeds on the primary
 #   primary-address  where Sentinel says the primary is
@@ -94,6 +96,29 @@ tuned)
     ;;
 tune)
     settings | while read -r key value; do sentinel_of 127.0.0.1 set "$NAME" "$key" "$value" | grep -qx OK || exit 1; done
+    ;;
+leave)
+    systemctl is-active --quiet redis-server || exit 0
+    if [ "$(role)" = primary ]; then
+        sentinel_of 127.0.0.1 failover "$NAME" | grep -qx OK
+        end=$(($(date +%s) + 60))
+        until [ "$(role)" = replica ]; do
+            [ "$(date +%s)" -lt "$end" ] || { echo "no other node took over within 60 s"; exit 1; }
+            sleep 0.5
+        done
+    fi
+    systemctl mask --runtime redis-sentinel redis-server >/dev/null 2>&1
+    systemctl stop redis-sentinel redis-server
+    ;;
+forget)
+    # A Sentinel remembers every other one for ever, and counts it; it finds those that are there anew.
+    [ -n "$SENTINEL_PORT" ] || exit 0
+    sentinel_of 127.0.0.1 reset "$NAME" | grep -qx 1
+    end=$(($(date +%s) + 90))
+    until "$0" quorum; do
+        [ "$(date +%s)" -lt "$end" ] || { echo "the others were not found again within 90 s"; exit 1; }
+        sleep 1
+    done
     ;;
 role) role ;;
 primary) [ "$(role)" = primary ] ;;

@@ -1,0 +1,158 @@
+//! Nodes that go for good: what they do last, and whether they may.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+
+use super::{Error, Reach, Session};
+use crate::{
+    catalog::Role,
+    configure::{Moment, Task},
+    drill, exit,
+    plan::{Action, Leaving, Plan},
+    provider::{Change, Condition, Host, Live, diff::Difference},
+};
+
+/// Nodes that go, with all that is needed to take their leave.
+#[derive(Default)]
+pub(super) struct Parting {
+    /// Node -> what its roles do.
+    pub tasks: BTreeMap<String, Vec<Task>>,
+    /// Node -> how to reach it.
+    pub hosts: BTreeMap<String, Host>,
+    /// Nodes whose data others have.
+    keeps_data: BTreeSet<String>,
+    /// Nodes of which nothing is known any more.
+    unknown: Vec<String>,
+}
+
+impl Session {
+    /// What nodes that go for good do before, and what is left out because they do not answer.
+    ///
+    /// # Errors
+    /// When a node must not go: nothing was changed.
+    pub(super) async fn leaving(
+        &self,
+        reach: &Reach,
+        difference: &Difference,
+        live: &[Live],
+    ) -> Result<(Leaving, Vec<String>), Error> {
+        let going: BTreeSet<String> = difference
+            .changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Delete { live } => live.node.clone(),
+                Change::Replace { resource, .. } => resource.node.clone(),
+                _ => None,
+            })
+            .collect();
+        if going.is_empty() {
+            return Ok((Leaving::default(), Vec::new()));
+        }
+        let runs = |node: &String| {
+            live.iter().any(|live| live.node.as_ref() == Some(node) && live.condition == Condition::Good)
+        };
+        let (answering, silent): (BTreeSet<String>, BTreeSet<String>) = going.into_iter().partition(runs);
+        let parting = self.parting(&answering).await?;
+        self.may_go(reach, &parting).await?;
+        let notes = silent
+            .iter()
+            .map(|node| format!("{node} does not run: it goes without taking its leave"))
+            .chain(parting.unknown.iter().map(|node| {
+                format!("{node} goes without taking its leave: nothing is known of what it was, its group is not in the file")
+            }))
+            .collect();
+        let staying = self.tasks(&self.addresses(&reach.hosts))?;
+        Ok((Leaving { parting: parting.tasks, staying, keeps_data: parting.keeps_data }, notes))
+    }
+
+    /// The nodes that a plan makes take their leave.
+    pub(super) async fn parting_of(&self, plan: &Plan) -> Result<Parting, Error> {
+        let parts = plan.steps.iter().filter(|step| matches!(step.action, Action::Task { moment: Moment::Part, .. }));
+        self.parting(&parts.filter_map(|step| step.node.clone()).collect()).await
+    }
+
+    /// What nodes do last, as the environment was while it had them.
+    async fn parting(&self, nodes: &BTreeSet<String>) -> Result<Parting, Error> {
+        let mut parting = Parting::default();
+        let mut before: Option<Self> = None;
+        let gone: Vec<(&String, (String, u32))> = nodes
+            .iter()
+            .filter(|node| self.topology.node(node).is_none())
+            .filter_map(|node| Some((node, self.place(node)?)))
+            .collect();
+        if !gone.is_empty() {
+            let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+            for (_, (group, ordinal)) in &gone {
+                let count = counts.entry(group).or_default();
+                *count = (*count).max(*ordinal);
+            }
+            let mut request = self.request.clone();
+            request.sets.extend(counts.iter().map(|(group, count)| format!("nodes.{group}.count={count}")));
+            // A file that cannot be read as it was says nothing about what was there.
+            before = Self::open(&request).ok();
+        }
+        for node in nodes {
+            let session = if self.topology.node(node).is_some() { Some(self) } else { before.as_ref() };
+            let Some(session) = session.filter(|session| session.topology.node(node).is_some()) else {
+                parting.unknown.push(node.clone());
+                continue;
+            };
+            session.part(node, &mut parting).await?;
+        }
+        Ok(parting)
+    }
+
+    async fn part(&self, node: &str, parting: &mut Parting) -> Result<(), Error> {
+        let hosts = self.provider.hosts(&self.topology).await?;
+        let hosts: BTreeMap<String, Host> = hosts.into_iter().map(|host| (host.node.clone(), host)).collect();
+        let Some(host) = hosts.get(node).cloned() else { return Ok(()) };
+        let tasks = self.tasks(&self.addresses(&hosts))?.remove(node).unwrap_or_default();
+        let roles = self.topology.node(node).map(|node| node.roles.as_slice()).unwrap_or_default();
+        let mut data = roles.iter().filter_map(|role| self.catalog.roles.get(role)).filter(|role| role.data_bearing);
+        // A role may leave it to one that it brings along.
+        let keeps = |role: &Role| role.leave.as_ref().is_some_and(|leave| leave.keeps_data);
+        let brought = |role: &Role| role.with.iter().filter_map(|name| self.catalog.roles.get(name)).any(keeps);
+        if data.all(|role| keeps(role) || brought(role)) {
+            parting.keeps_data.insert(node.to_owned());
+        }
+        parting.tasks.insert(node.to_owned(), tasks);
+        parting.hosts.insert(node.to_owned(), host);
+        Ok(())
+    }
+
+    /// Group and number of a node by its name.
+    fn place(&self, node: &str) -> Option<(String, u32)> {
+        let own = node.strip_prefix(&self.topology.environment)?.strip_prefix('-')?;
+        let (group, ordinal) = own.rsplit_once('-')?;
+        Some((group.to_owned(), ordinal.parse().ok()?))
+    }
+
+    /// Asks every node that goes whether it may.
+    async fn may_go(&self, reach: &Reach, parting: &Parting) -> Result<(), Error> {
+        let questions = parting.tasks.iter().flat_map(|(node, tasks)| {
+            let asked = tasks.iter().filter(|task| task.moment == Moment::Possible);
+            asked.filter_map(move |task| Some((parting.hosts.get(node)?, task)))
+        });
+        let answers = questions.map(|(host, task)| async move {
+            drill::run(&reach.remote, host, "asking", task.run.clone()).await.map_err(|trouble| (host, task, trouble))
+        });
+        let refusals: Vec<String> = join_all(answers)
+            .await
+            .into_iter()
+            .filter_map(Result::err)
+            .map(|(host, task, trouble)| match trouble {
+                drill::Trouble::Failed { said, .. } => format!("{} cannot leave {}: {said}", host.node, task.role),
+                other => format!("{} cannot be asked whether it may leave {}: {other}", host.node, task.role),
+            })
+            .collect();
+        if refusals.is_empty() {
+            return Ok(());
+        }
+        Err(Error::refused(
+            exit::FAILED,
+            format!("nothing was changed: {}", refusals.join("; ")),
+            Some("mend what is named, or keep the node: set its group's count back"),
+        ))
+    }
+}
