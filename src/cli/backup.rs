@@ -1,6 +1,6 @@
 //! `backup`.
 
-use std::{collections::BTreeSet, io::Write as _, time::Duration};
+use std::{collections::BTreeSet, io::Write as _};
 
 use jiff::Timestamp;
 
