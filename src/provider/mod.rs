@@ -42,6 +42,9 @@ pub struct Host {
     pub user: String,
     /// Jump host (`user@host:port`), as `ssh -J` takes it.
     pub jump: Option<String>,
+    /// The jump host's public key, where the provider knows it before the first connection and `jump` is one host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump_key: Option<String>,
     /// Command whose standard input and output lead to the node's SSH port, as `ProxyCommand` takes it.
     pub proxy: Option<String>,
     /// Private key file; none leaves it to the user's agent and configuration.

@@ -9,10 +9,13 @@ mod changes;
 mod drift;
 mod faults;
 mod front;
+mod keys;
 mod killed;
+mod networks;
 mod prices;
 mod refusals;
 mod sizes;
+mod strangers;
 mod world;
 
 /// A small environment that is highly available: three voters, a balancer at the door, one of everything in between.

@@ -44,6 +44,8 @@ pub struct CloudProvider<C> {
     pub(super) placing: TurnMutex<BTreeMap<String, usize>>,
     /// The machines as they were last asked for, and when.
     pub(super) machines: TurnMutex<Option<(Instant, Vec<Found>)>>,
+    /// Whether the bastion's host key was looked for.
+    pub(super) bastion_known: TurnMutex<bool>,
     /// A launch failed: what is there may be more than the book says.
     pub(super) doubt: AtomicBool,
 }
@@ -63,6 +65,7 @@ impl<C: Cloud> CloudProvider<C> {
             run: Mutex::new(None),
             placing: TurnMutex::default(),
             machines: TurnMutex::default(),
+            bastion_known: TurnMutex::default(),
             doubt: AtomicBool::new(false),
             options,
         }
@@ -426,6 +429,18 @@ impl<C: Cloud> Provider for CloudProvider<C> {
 
     fn adopt<'a>(&'a self, resource: &'a Resource, handle: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move {
+            let others = self.cloud.strangers(std::slice::from_ref(resource)).await?;
+            if !others.iter().any(|stranger| stranger.resource == resource.id && stranger.handle == handle) {
+                let doing = format!("adopt {}", resource.id);
+                let message = format!("nothing of others' with the identifier {handle} stands in its place");
+                let known: Vec<String> =
+                    others.iter().map(|stranger| format!("{} ({})", stranger.what, stranger.handle)).collect();
+                let hint = match known.is_empty() {
+                    true => "`refarch plan` names what is in the way, with its identifier".to_owned(),
+                    false => format!("there is {}", known.join(", ")),
+                };
+                return Err(super::permanent(doing, message, Some(&hint)));
+            }
             let tags = self.tags(resource)?;
             self.cloud.tag(&resource.kind, handle, &tags).await
         })
