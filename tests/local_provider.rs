@@ -30,6 +30,7 @@ fn topology(groups: &[(&str, u32, bool)]) -> Topology {
         zone: 1,
         machine: Machine::default(),
         data_bearing,
+        object_storage: false,
         reason: "the test wants it".to_owned(),
     };
     Topology {

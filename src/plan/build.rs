@@ -101,9 +101,12 @@ pub fn apply(input: &Input<'_>) -> Plan {
 
     remove_in_order(&mut removals, input.changes);
     // A node leaves when nobody is configured to use it any more.
-    let configured: Vec<StepId> = steps[first_stage..].iter().map(|step| step.id.clone()).collect();
+    let mut before: Vec<StepId> = steps[first_stage..].iter().map(|step| step.id.clone()).collect();
+    // A thing goes when what used it was changed to use another.
+    let changed = |step: &&Step| matches!(step.action, Action::Infrastructure(Change::Update { .. }));
+    before.extend(steps[..first_stage].iter().filter(changed).map(|step| step.id.clone()));
     for mut removal in removals {
-        removal.needs.extend(configured.iter().cloned());
+        removal.needs.extend(before.iter().cloned());
         steps.push(removal);
     }
     Plan {

@@ -52,6 +52,9 @@ pub struct Node {
     pub machine: Machine,
     /// Destroying it loses data.
     pub data_bearing: bool,
+    /// Reads and writes the environment's buckets, where it has any.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub object_storage: bool,
     /// Why it exists.
     pub reason: String,
 }

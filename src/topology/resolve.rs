@@ -97,6 +97,7 @@ pub fn resolve(input: &Input<'_>) -> Result<Topology, ResolveError> {
     for (group, wanted, own) in &groups {
         let roles = expand(input, own, &explicit);
         let data_bearing = roles.iter().any(|role| input.roles[role].data_bearing);
+        let object_storage = roles.iter().any(|role| input.roles[role].object_storage);
         for ordinal in 1..=wanted.count {
             let name = wanted.name(&environment.name, group, ordinal);
             if !names.insert(name.clone()) {
@@ -110,6 +111,7 @@ pub fn resolve(input: &Input<'_>) -> Result<Topology, ResolveError> {
                 zone: (ordinal - 1) % ZONES + 1,
                 machine: machine(environment, wanted),
                 data_bearing,
+                object_storage,
                 reason: wanted.reason(environment),
             });
         }

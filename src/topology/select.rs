@@ -180,6 +180,7 @@ mod tests {
             zone: ordinal,
             machine: Machine::default(),
             data_bearing: false,
+            object_storage: false,
             reason: String::new(),
         };
         Topology {

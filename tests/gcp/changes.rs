@@ -73,7 +73,7 @@ fn buckets_are_private_and_the_nodes_account_may_use_them_and_nothing_else() {
         assert_eq!(access["publicAccessPrevention"], "enforced");
         assert_eq!(access["uniformBucketLevelAccess"]["enabled"], true);
         assert_eq!(bucket["versioning"]["enabled"], true);
-        let account = format!("serviceAccount:demo-nodes@{PROJECT}.iam.gserviceaccount.com");
+        let account = format!("serviceAccount:demo-app@{PROJECT}.iam.gserviceaccount.com");
         let own: Vec<_> = bucket["policy"]["bindings"]
             .as_array()
             .unwrap()
@@ -83,8 +83,12 @@ fn buckets_are_private_and_the_nodes_account_may_use_them_and_nothing_else() {
             .collect();
         assert_eq!(own, ["roles/storage.objectUser"]);
     }
-    let app = &place.machines()["demo-app-1"];
-    assert!(app["serviceAccounts"][0]["email"].as_str().unwrap().starts_with("demo-nodes@"), "{app:#}");
+    // Only those that have to do with the buckets have an account, and it is their group's.
+    for (name, one) in place.machines() {
+        let email = one["serviceAccounts"][0]["email"].as_str();
+        assert_eq!(email.is_some(), name.starts_with("demo-app-"), "{name}: {email:?}");
+        assert!(email.is_none_or(|email| email.starts_with("demo-app@")), "{name}: {email:?}");
+    }
     place.assert_settled();
 
     // A bucket that holds something goes with the consent that names the data.
@@ -123,6 +127,35 @@ fn the_clouds_balancer_stands_at_the_door() {
     let groups = place.double.of("instanceGroups");
     let members: usize = groups.iter().map(|group| group["members"].as_array().unwrap().len()).sum();
     assert_eq!(members, 2);
+    place.assert_settled();
+    place.destroy().ok();
+    place.assert_empty();
+    place.double.assert_as_described();
+}
+
+#[test]
+fn members_that_share_a_zone_stand_apart_where_the_file_asks_for_it() {
+    let four = SMALL.replace("app: { count: 2", "app: { count: 4");
+    let place = Place::new(&format!("{four}gcp: {{ placement: spread }}\n"));
+    place.apply(&[]).ok();
+    let policies = place.double.of("resourcePolicies");
+    assert_eq!(policies.len(), 1, "only app-1 and app-4 share a zone: {policies:#?}");
+    assert_eq!(policies[0]["groupPlacementPolicy"]["availabilityDomainCount"], 8);
+    let with = |place: &Place| -> Vec<String> {
+        let has = |one: &serde_json::Value| one["resourcePolicies"].as_array().is_some_and(|all| !all.is_empty());
+        place.machines().into_iter().filter(|(_, one)| has(one)).map(|(name, _)| name).collect()
+    };
+    assert_eq!(with(&place), ["demo-app-1", "demo-app-4"]);
+    place.assert_settled();
+
+    // Without it the same machines stand where they stood, and the policy goes when nobody has it.
+    place.write(&four);
+    place.apply(&[]).ok();
+    assert!(with(&place).is_empty() && place.double.of("resourcePolicies").is_empty());
+    place.assert_settled();
+    place.write(&format!("{four}gcp: {{ placement: spread }}\n"));
+    place.apply(&[]).ok();
+    assert_eq!(with(&place), ["demo-app-1", "demo-app-4"]);
     place.assert_settled();
     place.destroy().ok();
     place.assert_empty();

@@ -37,6 +37,7 @@ impl Machines {
             zone: 1,
             machine: Machine::default(),
             data_bearing: false,
+            object_storage: false,
             reason: "the test wants it".to_owned(),
         };
         let topology = Topology {

@@ -41,6 +41,8 @@ pub mod kind {
     pub const BUCKET: &str = "bucket";
     /// What the nodes may do.
     pub const IDENTITY: &str = "identity";
+    /// Keeps machines of one zone apart.
+    pub const PLACEMENT: &str = "placement policy";
     /// A node.
     pub const INSTANCE: &str = "instance";
     /// A machine that forwards SSH.
@@ -51,8 +53,8 @@ pub mod kind {
     pub const BALANCER: &str = "balancer";
 
     /// All of them, in the order in which they are made.
-    pub const ORDER: [&str; 15] = [
-        NETWORK, GATEWAY, SUBNET, ADDRESS, NAT, ROUTES, FIREWALL, RULES, KEY, BUCKET, IDENTITY, DISK, BASTION,
+    pub const ORDER: [&str; 16] = [
+        NETWORK, GATEWAY, SUBNET, ADDRESS, NAT, ROUTES, FIREWALL, RULES, KEY, BUCKET, IDENTITY, DISK, PLACEMENT, BASTION,
         INSTANCE, BALANCER,
     ];
 
@@ -66,7 +68,7 @@ pub mod kind {
             ROUTES => &[NAT, GATEWAY, SUBNET, NETWORK],
             RULES => &[FIREWALL, NETWORK],
             IDENTITY => &[BUCKET],
-            BASTION | INSTANCE => &[SUBNET, ADDRESS, FIREWALL, KEY, IDENTITY, NETWORK],
+            BASTION | INSTANCE => &[SUBNET, ADDRESS, FIREWALL, KEY, IDENTITY, PLACEMENT, NETWORK],
             BALANCER => &[SUBNET, ADDRESS, FIREWALL],
             _ => &[],
         }
@@ -225,7 +227,8 @@ impl<'a> Blueprint<'a> {
             buckets.push(id);
         }
         let tunnel = self.options.access == Access::Tunnel;
-        if tunnel || !buckets.is_empty() {
+        let used = self.topology.nodes.iter().any(|node| node.object_storage);
+        if tunnel || used && !buckets.is_empty() {
             let reason = "nodes reach object storage without a stored secret";
             let attributes = json!({ "buckets": self.options.buckets, "tunnel": tunnel });
             self.add("identity", kind::IDENTITY, reason, &buckets, attributes);
@@ -266,7 +269,9 @@ impl<'a> Blueprint<'a> {
         let group = options.groups.get(&node.group).cloned().unwrap_or_default();
         let has = |id: &str, all: &[Resource]| all.iter().any(|resource| resource.id == id);
         let elastic = has(&address, &self.resources);
-        let identity = has("identity", &self.resources);
+        // Who has nothing to do with the buckets gets no identity that may use them.
+        let may = options.access == Access::Tunnel || node.object_storage && !options.buckets.is_empty();
+        let identity = may && has("identity", &self.resources);
         let mut needs = vec![
             format!("subnet/{side}-{zone}"),
             "firewall/everyone".to_owned(),

@@ -120,6 +120,11 @@ pub trait Cloud: Send + Sync {
         Some(resource)
     }
 
+    /// All resources as this cloud has them, once each was shaped: adds what only it has. Pure.
+    fn complete(&self, all: Vec<Resource>) -> Vec<Resource> {
+        all
+    }
+
     /// How an attribute can be changed, where it differs from what [`super::mutability`] says. Pure.
     fn mutability(&self, _kind: &str, _attribute: &str) -> Option<Mutability> {
         None

@@ -317,7 +317,7 @@ impl<C: Cloud> Provider for CloudProvider<C> {
     fn desired(&self, topology: &Topology) -> Result<Vec<Resource>, ProviderError> {
         let image = |machine_type: &str| self.pinned(machine_type);
         let all = blueprint::resources(topology, &self.options, &image);
-        let mut all: Vec<Resource> = all
+        let all: Vec<Resource> = all
             .into_iter()
             .map(|mut resource| {
                 if resource.kind == kind::BASTION {
@@ -332,6 +332,7 @@ impl<C: Cloud> Provider for CloudProvider<C> {
             })
             .filter_map(|resource| self.cloud.shape(resource))
             .collect();
+        let mut all = self.cloud.complete(all);
         let known: BTreeSet<String> = all.iter().map(|resource| resource.id.clone()).collect();
         for resource in &mut all {
             resource.needs.retain(|need| known.contains(need));

@@ -173,6 +173,10 @@ impl Cloud for Gcp {
         shape::shape(&self.options, &self.own, resource)
     }
 
+    fn complete(&self, all: Vec<Resource>) -> Vec<Resource> {
+        shape::complete(&self.own, all)
+    }
+
     fn tagged(&self, kind: &str) -> bool {
         matches!(kind, kind::INSTANCE | kind::BASTION | kind::ADDRESS | kind::BUCKET)
     }
@@ -180,7 +184,7 @@ impl Cloud for Gcp {
     fn mutability(&self, kind: &str, attribute: &str) -> Option<Mutability> {
         match (kind, attribute) {
             (kind::FIREWALL, "rules") => Some(Mutability::InPlace),
-            (kind::INSTANCE | kind::BASTION, "identity") => Some(Mutability::WithRestart),
+            (kind::INSTANCE | kind::BASTION, "identity" | "placement") => Some(Mutability::WithRestart),
             (
                 kind::INSTANCE | kind::BASTION,
                 "address" | "disk_type" | "disk_iops" | "disk_throughput" | "data_type" | "data_iops"
@@ -270,6 +274,7 @@ impl Cloud for Gcp {
                 kind::FIREWALL | kind::RULES => at.make_rules(making).await,
                 kind::BUCKET => at.make_bucket(making).await,
                 kind::IDENTITY => at.make_identity(making).await,
+                kind::PLACEMENT => at.make_placement(making).await,
                 kind::BALANCER => at.make_balancer(making).await,
                 other => Err(unknown("make", other)),
             }
@@ -342,6 +347,9 @@ impl Cloud for Gcp {
                 kind::FIREWALL | kind::RULES => at.remove_rules(id).await,
                 kind::BUCKET => at.remove_bucket(handle, log).await,
                 kind::IDENTITY => at.remove_identity(handle).await,
+                kind::PLACEMENT => {
+                    remove!(at, &doing, clients.policies.delete().set_region(scope).set_resource_policy(name))
+                }
                 kind::BALANCER => at.remove_balancer(handle).await,
                 other => Err(unknown("remove", other)),
             }

@@ -15,6 +15,7 @@ mod network;
 mod observe;
 mod operations;
 mod options;
+mod placement;
 mod preflight;
 mod rest;
 mod shape;

@@ -10,7 +10,7 @@ use super::{
     compute::{At, handle, last},
     fault::Fault,
     firewall, labels, machines, names,
-    shape::{EVERYONE, SUBNET},
+    shape::{self, EVERYONE, SUBNET},
 };
 use crate::provider::{
     Condition, Expiring, ProviderError,
@@ -110,6 +110,7 @@ impl At<'_> {
             }
         }
         found.extend(self.list_rules().await?);
+        found.extend(self.list_placements().await?);
         Ok(found)
     }
 
@@ -225,10 +226,12 @@ impl At<'_> {
             ("machine_type", json!(last(there.machine_type.as_deref().unwrap_or_default()))),
             ("public_ip", json!(config.is_some())),
             ("address", json!(outside.as_ref().and_then(|number| addresses.get(number)))),
-            ("identity", json!(!there.service_accounts.is_empty())),
+            ("identity", self.identity_of(there, &tags)),
             ("protected", json!(there.deletion_protection.unwrap_or(false))),
             ("firewalls", json!(self.firewalls_named(there, &tags))),
         ]);
+        let policy = there.resource_policies.first().map(|link| self.placement_of(last(link)));
+        seen.insert("placement".to_owned(), json!(policy));
         let model = there.scheduling.as_ref().and_then(|scheduling| scheduling.provisioning_model.clone());
         seen.insert("spot".to_owned(), json!(model == Some(ProvisioningModel::Spot)));
         if let Some(roles) = tags.get(tags::ROLES) {
@@ -258,6 +261,18 @@ impl At<'_> {
                 zone: Some(zone),
                 image: image.map(|image| (image, super::cloud::architecture_of(kind_of).to_owned())),
             }),
+        }
+    }
+
+    /// The account as the blueprint names it: the group's own, or the address of another one.
+    fn identity_of(&self, there: &Instance, tags: &Tags) -> Value {
+        let Some(email) = there.service_accounts.first().and_then(|account| account.email.as_deref()) else {
+            return json!(false);
+        };
+        let group = tags.get(tags::GROUP).map_or("", String::as_str);
+        match email.split('@').next() {
+            Some(account) if account == names::account(self.environment(), group) => json!(shape::identity(group)),
+            _ => json!(email),
         }
     }
 

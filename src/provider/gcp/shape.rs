@@ -1,6 +1,8 @@
 //! Google's own view of the blueprint: one subnet for the region, no gateway and no route tables, rules that name tags
 //! instead of firewalls that are resources.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
 use super::GcpOptions;
@@ -21,6 +23,8 @@ const CHECKS: [&str; 3] = ["35.191.0.0/16", "209.85.152.0/22", "209.85.204.0/22"
 const DISK: &str = "pd-balanced";
 /// SSH.
 const SSH: u16 = 22;
+/// Domains that a policy spreads over: the most that there are, since a policy cannot be changed when members come.
+const DOMAINS: u64 = 8;
 
 /// The subnet.
 pub(super) const SUBNET: &str = "subnet";
@@ -62,8 +66,17 @@ pub(super) fn shape(options: &CloudOptions, own: &GcpOptions, mut resource: Reso
                     *kind = json!(DISK);
                 }
             }
-            if own.service_account.is_some() && resource.kind == kind::INSTANCE {
-                resource.attributes.insert("identity".to_owned(), json!(true));
+            // An account that exists is everybody's; one that is made is its group's alone.
+            let group = resource.attributes.get("group").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let may = resource.attributes.get("identity") == Some(&json!(true));
+            if resource.kind == kind::INSTANCE {
+                let account = match &own.service_account {
+                    Some(email) => json!(email),
+                    None if may && !options.buckets.is_empty() => json!(identity(&group)),
+                    None => json!(false),
+                };
+                resource.needs.extend(account.as_str().map(str::to_owned));
+                resource.attributes.insert("identity".to_owned(), account);
             }
             resource.needs.extend(need(&["network", SUBNET, "nat/1"]));
         }
@@ -77,6 +90,72 @@ pub(super) fn shape(options: &CloudOptions, own: &GcpOptions, mut resource: Reso
         _ => {}
     }
     Some(resource)
+}
+
+/// Identity of a node group.
+pub(super) fn identity(group: &str) -> String {
+    format!("identity/{group}")
+}
+
+/// What only Google has: a service account for each group that uses the buckets, in place of one for all; policies that
+/// keep members of a group in one zone apart.
+pub(super) fn complete(own: &GcpOptions, all: Vec<Resource>) -> Vec<Resource> {
+    let mut accounts: BTreeSet<String> = BTreeSet::new();
+    let mut together: BTreeMap<String, u64> = BTreeMap::new();
+    let mut done = Vec::with_capacity(all.len());
+    for resource in &all {
+        let text = |name: &str| resource.attributes.get(name).and_then(Value::as_str);
+        if resource.kind == kind::INSTANCE && own.service_account.is_none() {
+            accounts.extend(text("identity").map(str::to_owned));
+        }
+        *together.entry(placement(resource).unwrap_or_default()).or_default() += 1;
+    }
+    for resource in all {
+        if resource.kind == kind::IDENTITY {
+            let of = |id: String| {
+                let reason = format!("{} reach object storage without a stored key", id.trim_start_matches("identity/"));
+                Resource { id, reason, ..resource.clone() }
+            };
+            done.extend(std::mem::take(&mut accounts).into_iter().map(of));
+        } else {
+            done.push(resource);
+        }
+    }
+    let mut policies = BTreeMap::new();
+    for resource in done.iter_mut().filter(|resource| resource.kind == kind::INSTANCE) {
+        let id = placement(resource).filter(|id| own.spread && together[id] > 1);
+        if let Some(id) = &id {
+            policies.entry(id.clone()).or_insert_with(|| policy(id));
+            resource.needs.push(id.clone());
+        }
+        resource.attributes.insert("placement".to_owned(), json!(id));
+    }
+    let first = done.iter().position(|resource| resource.kind == kind::INSTANCE).unwrap_or(done.len());
+    done.splice(first..first, policies.into_values());
+    done
+}
+
+/// The policy for members of a machine's group in its zone; none for machine types that Google spreads for nobody.
+fn placement(resource: &Resource) -> Option<String> {
+    const FAMILIES: [&str; 5] = ["c2", "g2", "n1", "n2", "n2d"];
+    let kind = resource.attributes.get("machine_type")?.as_str()?;
+    let group = resource.attributes.get("group")?.as_str()?;
+    let zone = resource.attributes.get("zone")?.as_u64()?;
+    let fits = resource.kind == kind::INSTANCE && FAMILIES.contains(&kind.split('-').next()?);
+    fits.then(|| format!("placement/{group}-{zone}"))
+}
+
+fn policy(id: &str) -> Resource {
+    Resource {
+        id: id.to_owned(),
+        kind: kind::PLACEMENT.to_owned(),
+        node: None,
+        attributes: [("domains".to_owned(), json!(DOMAINS))].into(),
+        needs: Vec::new(),
+        data_bearing: false,
+        reason: "one broken machine of Google's takes one node at most".to_owned(),
+        shared: false,
+    }
 }
 
 fn need(ids: &[&str]) -> Vec<String> {
