@@ -30,6 +30,10 @@ pub struct Args {
     /// Make this node anew; may be repeated
     #[arg(long, value_name = "NODE")]
     replace: Vec<String>,
+    /// Take the newest image for machines that are made from now on, instead of the one that was pinned; nodes that are
+    /// there keep theirs until `--replace`
+    #[arg(long)]
+    newer_image: bool,
     /// End without proving the whole paths
     #[arg(long)]
     no_verify: bool,
@@ -69,6 +73,12 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let id = session.runs().new_id();
     let lock = session.lock(&command, Some(&id), args.run.lock_wait.map(Duration::from_secs), say_waiting).await?;
     preflight(&session, output).await?;
+    if args.newer_image {
+        if saved.is_some() {
+            return Err(Failure::usage("a saved plan has its images already").hint("plan anew without `-o`"));
+        }
+        newer_images(&session, output).await?;
+    }
     let reach = session.reach().await?;
     let (events, viewing) = output.start();
     events.send(Event::Note { text: format!("looking at {}", view::count(session.topology().nodes.len(), "node")) });
@@ -84,6 +94,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         saved.still_holds(&plan)?;
     }
     if plan.is_empty() {
+        session.provider().keep_images().map_err(session::Error::from)?;
         match output.json() {
             true => output.document(&Ended::nothing(&plan))?,
             false => output.print(&view::plan_text(&plan, PlanStyle { color: output.color(), diff: false }))?,
@@ -91,6 +102,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         return Ok(exit::DONE);
     }
     consent(&plan, &args.run, output, saved.is_some())?;
+    session.provider().keep_images().map_err(session::Error::from)?;
 
     let run = session.begin(id, &plan, &command)?;
     let (stop, signal) = StopHandle::new();
@@ -296,6 +308,17 @@ pub fn warn(session: &Session, output: &Output) {
 /// Says whose lock is waited for.
 pub fn say_waiting(lease: &Lease) {
     let _ = writeln!(std::io::stderr(), "waiting for the lock: {} has it for `{}`", lease.holder, lease.command);
+}
+
+/// Looks for newer images, and says what there is.
+pub async fn newer_images(session: &Session, output: &Output) -> Result<(), Failure> {
+    let found = session.provider().newer_images(session.topology()).await.map_err(session::Error::from)?;
+    if !output.json() {
+        for line in found {
+            let _ = writeln!(std::io::stderr(), "image for {line}");
+        }
+    }
+    Ok(())
 }
 
 async fn preflight(session: &Session, output: &Output) -> Result<(), Failure> {

@@ -183,6 +183,24 @@ pub trait Provider: Send + Sync {
         self.mutability(kind, &field.name)
     }
 
+    /// Looks for images newer than those that were pinned, for machines that are planned from now on. Tells what it
+    /// found, a line for each processor. What was pinned stays so until [`Provider::keep_images`].
+    fn newer_images<'a>(&'a self, _topology: &'a Topology) -> BoxFuture<'a, Result<Vec<String>, ProviderError>> {
+        let message = format!("provider `{}` pins no images", self.name());
+        Box::pin(async {
+            let doing = "look for newer images".to_owned();
+            Err(ProviderError { doing, message, hint: None, class: ErrorClass::Permanent })
+        })
+    }
+
+    /// Pins what [`Provider::newer_images`] found.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    fn keep_images(&self) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
     /// What others have under the names of resources that are about to be made.
     fn strangers<'a>(&'a self, _missing: &'a [Resource]) -> BoxFuture<'a, Result<Vec<Stranger>, ProviderError>> {
         Box::pin(async { Ok(Vec::new()) })

@@ -9,6 +9,7 @@ mod changes;
 mod drift;
 mod faults;
 mod front;
+mod images;
 mod keys;
 mod killed;
 mod networks;

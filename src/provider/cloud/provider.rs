@@ -44,6 +44,8 @@ pub struct CloudProvider<C> {
     pub(super) placing: TurnMutex<BTreeMap<String, usize>>,
     /// The machines as they were last asked for, and when.
     pub(super) machines: TurnMutex<Option<(Instant, Vec<Found>)>>,
+    /// Processor -> image that was found on request, and is not pinned yet.
+    newer: Mutex<BTreeMap<String, Image>>,
     /// Whether the bastion's host key was looked for.
     pub(super) bastion_known: TurnMutex<bool>,
     /// A launch failed: what is there may be more than the book says.
@@ -65,6 +67,7 @@ impl<C: Cloud> CloudProvider<C> {
             run: Mutex::new(None),
             placing: TurnMutex::default(),
             machines: TurnMutex::default(),
+            newer: Mutex::default(),
             bastion_known: TurnMutex::default(),
             doubt: AtomicBool::new(false),
             options,
@@ -81,9 +84,45 @@ impl<C: Cloud> CloudProvider<C> {
         if let ImageOptions::Id(id) = &self.options.image {
             return Some(id.clone());
         }
-        let record = self.record.get().ok()?;
-        let image = record.images.get(self.cloud.architecture(machine_type))?;
-        (image.choice == options::choice(&self.options.image)).then(|| image.id.clone())
+        self.chosen(self.cloud.architecture(machine_type)).ok()?.map(|image| image.id)
+    }
+
+    /// The image for a processor that was found on request, else the one that is pinned.
+    fn chosen(&self, architecture: &str) -> Result<Option<Image>, ProviderError> {
+        let newer = self.newer.lock().expect("nothing panics while it holds the images").get(architecture).cloned();
+        let choice = options::choice(&self.options.image);
+        match newer {
+            Some(image) => Ok(Some(image)),
+            None => Ok(self.record.get()?.images.remove(architecture).filter(|image| image.choice == choice)),
+        }
+    }
+
+    async fn newer_images_now(&self, topology: &Topology) -> Result<Vec<String>, ProviderError> {
+        if let ImageOptions::Id(id) = &self.options.image {
+            let hint = "name another one there, or a `family` to choose the newest of";
+            let message = format!("the file itself names the image, {id}");
+            return Err(super::permanent("look for newer images", message, Some(hint)));
+        }
+        let types = topology.nodes.iter().filter_map(|node| node.machine.machine_type.as_deref());
+        let processors: BTreeSet<&str> =
+            types.chain([self.cloud.small()]).map(|machine_type| self.cloud.architecture(machine_type)).collect();
+        let mut told = Vec::new();
+        for processor in processors {
+            let pinned = self.chosen(processor)?;
+            let newest = self.cloud.image(processor).await?;
+            told.push(match &pinned {
+                Some(image) if image.id == newest.id => {
+                    format!("{processor}: {} ({}) is the newest already", newest.name, newest.id)
+                }
+                Some(image) => format!("{processor}: {} ({}) in place of {}", newest.name, newest.id, image.id),
+                None => format!("{processor}: {} ({})", newest.name, newest.id),
+            });
+            self.newer
+                .lock()
+                .expect("nothing panics while it holds the images")
+                .insert(processor.to_owned(), newest);
+        }
+        Ok(told)
     }
 
     /// The image for a processor: the pinned one, else the newest, which is pinned now.
@@ -91,9 +130,8 @@ impl<C: Cloud> CloudProvider<C> {
         if let ImageOptions::Id(id) = &self.options.image {
             return Ok(id.clone());
         }
-        let choice = options::choice(&self.options.image);
-        if let Some(image) = self.record.get()?.images.get(architecture).filter(|image| image.choice == choice) {
-            return Ok(image.id.clone());
+        if let Some(image) = self.chosen(architecture)? {
+            return Ok(image.id);
         }
         let image = self.cloud.image(architecture).await?;
         let id = image.id.clone();
@@ -422,6 +460,15 @@ impl<C: Cloud> Provider for CloudProvider<C> {
 
     fn rehost<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<Option<Host>, ProviderError>> {
         Box::pin(self.rehost_now(node))
+    }
+
+    fn newer_images<'a>(&'a self, topology: &'a Topology) -> BoxFuture<'a, Result<Vec<String>, ProviderError>> {
+        Box::pin(self.newer_images_now(topology))
+    }
+
+    fn keep_images(&self) -> Result<(), ProviderError> {
+        let newer = self.newer.lock().expect("nothing panics while it holds the images").clone();
+        self.record.change(|record| record.images.extend(newer))
     }
 
     fn strangers<'a>(&'a self, missing: &'a [Resource]) -> BoxFuture<'a, Result<Vec<Stranger>, ProviderError>> {
