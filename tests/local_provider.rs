@@ -45,6 +45,7 @@ fn topology(groups: &[(&str, u32, bool)]) -> Topology {
             .iter()
             .flat_map(|(group, count, data)| (1..=*count).map(move |ordinal| node(group, ordinal, *data)))
             .collect(),
+        balancers: Vec::new(),
         edges: Vec::new(),
         services: Default::default(),
         settings: Default::default(),

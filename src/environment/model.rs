@@ -342,6 +342,9 @@ pub struct Cloud {
     pub buckets: Vec<String>,
     /// What stands at the door. Default `haproxy`.
     pub balancer: Option<Balancer>,
+    /// What stands between the nodes, where the architecture has balancers there. Default `haproxy`: nodes. With `cloud`
+    /// those nodes are not made, and a network load balancer of the cloud does their work.
+    pub internal_balancer: Option<Balancer>,
     /// Machine type -> types that may be taken in its place, in order, where the cloud has no capacity left.
     #[schemars(extend("examples" = [{"c5.xlarge": ["c5a.xlarge", "c6i.xlarge"]}]))]
     pub equivalents: IndexMap<String, Vec<String>>,

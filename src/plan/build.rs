@@ -7,7 +7,7 @@ use crate::{
     catalog::Role,
     configure::{ItemResult, Outcome, Stage, Want, diff},
     observe::NodeState,
-    provider::{Change, Resource},
+    provider::{Change, Resource, ResourceId},
     topology::Topology,
 };
 
@@ -57,7 +57,9 @@ pub fn apply(input: &Input<'_>) -> Plan {
         }
     }
 
-    let located = input.late_addresses.then(|| locate(&mut steps)).flatten();
+    let nodes: BTreeSet<ResourceId> =
+        input.topology.nodes.iter().map(|node| format!("node/{}", node.name)).collect();
+    let located = input.late_addresses.then(|| locate(&mut steps, &nodes)).flatten();
 
     let first_stage = steps.len();
     for node in &input.topology.nodes {
@@ -134,12 +136,20 @@ pub(super) fn differing(stage: &Stage, state: &NodeState) -> Vec<ItemChange> {
 }
 
 /// One step that learns all addresses, after every machine was made and before any is waited for.
-fn locate(steps: &mut Vec<Step>) -> Option<StepId> {
+fn locate(steps: &mut Vec<Step>, nodes: &BTreeSet<ResourceId>) -> Option<StepId> {
     let makes = |step: &&Step| {
         let change = matches!(&step.action, Action::Infrastructure(Change::Create { .. } | Change::Replace { .. }));
         change && step.node.is_some()
     };
-    let made: Vec<StepId> = steps.iter().filter(makes).map(|step| step.id.clone()).collect();
+    let mut made: Vec<StepId> = steps.iter().filter(makes).map(|step| step.id.clone()).collect();
+    // What stands on machines (a balancer of the cloud's) has an address as well that nodes may be told of.
+    let upon = |step: &&Step| match &step.action {
+        Action::Infrastructure(Change::Create { resource } | Change::Replace { resource, .. }) => {
+            step.node.is_none() && resource.needs.iter().any(|need| nodes.contains(need))
+        }
+        _ => false,
+    };
+    made.extend(steps.iter().filter(upon).map(|step| step.id.clone()));
     if made.is_empty() {
         return None;
     }

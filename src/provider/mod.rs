@@ -254,6 +254,14 @@ pub trait Provider: Send + Sync {
         Box::pin(async { Ok(None) })
     }
 
+    /// Host, by name or address, of each of the cloud's balancers between the nodes that is there.
+    fn balancers<'a>(
+        &'a self,
+        _topology: &'a Topology,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, ProviderError>> {
+        Box::pin(async { Ok(BTreeMap::new()) })
+    }
+
     /// How to reach every node of the topology, whether it exists yet or not, as far as known.
     ///
     /// A node without an address yet (a cloud instance that is not there) is left out.

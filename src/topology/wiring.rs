@@ -60,13 +60,28 @@ pub fn edges(
                 continue;
             }
             for reach in &port.from {
-                if reach.unless.as_ref().is_none_or(|other| !topology.has_role(other)) {
+                let spared = |other: &String| topology.has_role(other) || balanced_by(topology, port, other);
+                let open = reach.unless.as_ref().is_none_or(|other| !spared(other));
+                if open && !beyond(topology, port, reach) {
                     add(&mut edges, topology, name, port, reach, &servers);
                 }
             }
         }
     }
     Ok(edges.into_iter().collect())
+}
+
+/// Whether a way leads over a balancer of the cloud that cannot listen where the role wants it to.
+fn beyond(topology: &Topology, port: &PortSpec, reach: &Reach) -> bool {
+    let through = reach.through.as_deref().filter(|role| !topology.has_role(role));
+    let balancer = through.and_then(|role| topology.balancer(role));
+    balancer.is_some_and(|balancer| !balancer.translates && reach.listen.is_some_and(|listen| listen != port.port))
+}
+
+/// Whether a balancer of the cloud in place of a role leads to the port.
+fn balanced_by(topology: &Topology, port: &PortSpec, role: &str) -> bool {
+    let over = |reach: &&Reach| reach.through.as_deref() == Some(role) && !beyond(topology, port, reach);
+    topology.balancer(role).is_some() && port.from.iter().any(|reach| over(&reach))
 }
 
 fn open(role: &str, port: &PortSpec, facts: &Facts<'_>) -> Result<bool, ResolveError> {
@@ -88,15 +103,19 @@ fn add(edges: &mut BTreeSet<Edge>, topology: &Topology, role: &str, port: &PortS
         check: if leg == Leg::Front { None } else { port.check.clone() },
         udp: port.udp,
     };
+    let standing = |role: &str| -> Vec<&str> {
+        let nodes = topology.nodes.iter().filter(|node| node.has(role)).map(|node| node.name.as_str());
+        nodes.chain(topology.balancer(role).map(|balancer| balancer.name.as_str())).collect()
+    };
     let clients: Vec<&str> = match reach.role.as_str() {
         USERS => vec![USERS],
         ALL => topology.nodes.iter().map(|node| node.name.as_str()).collect(),
-        client => topology.with_role(client).map(|node| node.name.as_str()).collect(),
+        client => standing(client),
     };
-    let balancers: Vec<&Node> = reach.through.iter().flat_map(|balancer| topology.with_role(balancer)).collect();
+    let balancers: Vec<&str> = reach.through.iter().flat_map(|balancer| standing(balancer)).collect();
     for client in &clients {
         for balancer in &balancers {
-            edges.insert(edge(client, &balancer.name, reach.listen.unwrap_or(port.port), Leg::Front));
+            edges.insert(edge(client, balancer, reach.listen.unwrap_or(port.port), Leg::Front));
         }
         if balancers.is_empty() {
             for server in servers {
@@ -110,7 +129,7 @@ fn add(edges: &mut BTreeSet<Edge>, topology: &Topology, role: &str, port: &PortS
     if !clients.is_empty() {
         for balancer in &balancers {
             for server in servers {
-                edges.insert(edge(&balancer.name, &server.name, port.port, Leg::Back));
+                edges.insert(edge(balancer, &server.name, port.port, Leg::Back));
             }
         }
     }

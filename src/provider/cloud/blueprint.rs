@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{
+    balance::{self, Service},
     options::{Access, CloudOptions, NatOptions, NetworkOptions},
     reach::{self, BASTION, EVERYONE, Source},
 };
@@ -124,6 +125,7 @@ impl<'a> Blueprint<'a> {
         }
         new.nodes();
         new.balancer();
+        new.inner_balancers();
         new
     }
 
@@ -325,12 +327,25 @@ impl<'a> Blueprint<'a> {
         if !self.options.balancer {
             return;
         }
-        let targets: Vec<String> = self.door.iter().map(|node| format!("node/{node}")).collect();
-        let ports: Vec<u16> = reach::door_ports(self.topology).into_iter().collect();
-        let mut needs = targets.clone();
+        let mut needs: Vec<String> = self.door.iter().map(|node| format!("node/{node}")).collect();
         needs.extend((1..=zones(self.options)).map(|zone| format!("subnet/public-{zone}")));
         needs.extend(["routes/public", "firewall/balancer", "rules/balancer"].map(str::to_owned));
-        let attributes = json!({ "ports": ports, "targets": targets, "public": true });
+        let services = Service::texts(balance::door(self.topology));
+        let attributes = json!({ "services": services, "public": true });
         self.add("balancer/external", kind::BALANCER, "users come to it", &needs, attributes);
+    }
+
+    fn inner_balancers(&mut self) {
+        for balancer in &self.topology.balancers {
+            let services = balance::between(self.topology, &balancer.name);
+            let nodes: BTreeSet<&String> = services.iter().flat_map(|service| &service.nodes).collect();
+            let mut needs: Vec<String> = nodes.into_iter().cloned().collect();
+            let role = &balancer.role;
+            needs.extend((1..=zones(self.options)).map(|zone| format!("subnet/private-{zone}")));
+            needs.extend([format!("firewall/{role}"), format!("rules/{role}")]);
+            let reason = format!("in place of {role} nodes");
+            let attributes = json!({ "services": Service::texts(services), "public": false, "group": role });
+            self.add(&format!("balancer/{role}"), kind::BALANCER, &reason, &needs, attributes);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! waiting in batches, quotas, the record of what was pinned. A cloud answers the calls of [`Cloud`]; [`CloudProvider`]
 //! makes a provider of it.
 
+pub mod balance;
 pub mod blueprint;
 mod calls;
 pub mod charges;

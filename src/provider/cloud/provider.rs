@@ -458,6 +458,22 @@ impl<C: Cloud> Provider for CloudProvider<C> {
         Box::pin(self.hosts_now(topology))
     }
 
+    fn balancers<'a>(
+        &'a self,
+        topology: &'a Topology,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, ProviderError>> {
+        Box::pin(async move {
+            self.ready().await?;
+            let mut found = BTreeMap::new();
+            for balancer in &topology.balancers {
+                if let Some(host) = self.cloud.balancer_host(&balancer.role, &self.book).await? {
+                    found.insert(balancer.name.clone(), host);
+                }
+            }
+            Ok(found)
+        })
+    }
+
     fn rehost<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<Option<Host>, ProviderError>> {
         Box::pin(self.rehost_now(node))
     }
