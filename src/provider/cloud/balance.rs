@@ -32,11 +32,9 @@ pub struct Service {
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { listen, port, asked, path, nodes } = self;
+        write!(f, "{listen} to {port}, asked at {asked}{}", path.as_deref().unwrap_or_default())?;
         let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
-        match path {
-            Some(path) => write!(f, "{listen} to {port}, asked at {asked}{path}: {}", nodes.join(" ")),
-            None => write!(f, "{listen} to {port}, asked at {asked}: {}", nodes.join(" ")),
-        }
+        if nodes.is_empty() { Ok(()) } else { write!(f, ": {}", nodes.join(" ")) }
     }
 }
 
@@ -44,7 +42,7 @@ impl Service {
     /// Reads what [`fmt::Display`] writes; none where it is something else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (way, nodes) = text.split_once(": ").or_else(|| Some((text.strip_suffix(':')?, "")))?;
+        let (way, nodes) = text.split_once(": ").unwrap_or((text, ""));
         let (ports, asked) = way.split_once(", asked at ")?;
         let (listen, port) = ports.split_once(" to ")?;
         let (asked, path) = match asked.find('/') {
@@ -124,6 +122,7 @@ mod tests {
             "6432 to 6432, asked at 6432: node/demo-pgbouncer-1 node/demo-pgbouncer-2",
             "5432 to 5432, asked at 8008/primary: node/demo-postgres-1",
             "80 to 8880, asked at 8880/-/readiness: node/a",
+            "443 to 443, asked at 443",
         ] {
             assert_eq!(Service::parse(text).unwrap().to_string(), text);
         }

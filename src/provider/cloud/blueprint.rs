@@ -50,13 +50,15 @@ pub mod kind {
     pub const BASTION: &str = "bastion";
     /// A disk that no machine has any more.
     pub const DISK: &str = "disk";
+    /// Who is behind balancers of the cloud.
+    pub const MEMBERS: &str = "instance groups";
     /// A balancer of the cloud.
     pub const BALANCER: &str = "balancer";
 
     /// All of them, in the order in which they are made.
-    pub const ORDER: [&str; 16] = [
+    pub const ORDER: [&str; 17] = [
         NETWORK, GATEWAY, SUBNET, ADDRESS, NAT, ROUTES, FIREWALL, RULES, KEY, BUCKET, IDENTITY, DISK, PLACEMENT, BASTION,
-        INSTANCE, BALANCER,
+        INSTANCE, MEMBERS, BALANCER,
     ];
 
     /// Kinds without which one of this kind cannot be, so that they are removed after it.
@@ -64,13 +66,14 @@ pub mod kind {
     pub fn stands_on(kind: &str) -> &'static [&'static str] {
         match kind {
             SUBNET | GATEWAY | FIREWALL => &[NETWORK],
-            ADDRESS => &[GATEWAY],
+            ADDRESS => &[GATEWAY, SUBNET],
             NAT => &[SUBNET, ADDRESS, GATEWAY],
             ROUTES => &[NAT, GATEWAY, SUBNET, NETWORK],
             RULES => &[FIREWALL, NETWORK],
             IDENTITY => &[BUCKET],
             BASTION | INSTANCE => &[SUBNET, ADDRESS, FIREWALL, KEY, IDENTITY, PLACEMENT, NETWORK],
-            BALANCER => &[SUBNET, ADDRESS, FIREWALL],
+            MEMBERS => &[INSTANCE, NETWORK],
+            BALANCER => &[SUBNET, ADDRESS, FIREWALL, MEMBERS],
             _ => &[],
         }
     }

@@ -32,7 +32,7 @@ pub fn mutability(kind: &str, attribute: &str) -> Mutability {
         (_, "tags")
         | (kind::RULES, "rules")
         | (kind::KEY, "public")
-        | (kind::BUCKET | kind::IDENTITY | kind::BALANCER | kind::ROUTES, _) => Mutability::InPlace,
+        | (kind::BUCKET | kind::IDENTITY | kind::BALANCER | kind::MEMBERS | kind::ROUTES, _) => Mutability::InPlace,
         (kind::INSTANCE | kind::BASTION, "machine_type") => Mutability::WithRestart,
         (kind::INSTANCE | kind::BASTION, attribute) => match attribute {
             "disk_gb" | "disk_type" | "disk_iops" | "disk_throughput" | "data_gb" | "data_type" | "data_iops"

@@ -20,7 +20,7 @@ use crate::{
     provider::{
         Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
         cloud::{
-            Answer, Cloud, CloudOptions, Found, Launch, LaunchError, MachineState, Making, blueprint::kind,
+            Answer, Book, Cloud, CloudOptions, Found, Launch, LaunchError, MachineState, Making, blueprint::kind,
             options::ImageOptions, permanent, record::Image, tags::Tags,
         },
         keys::Keys,
@@ -190,7 +190,7 @@ impl Cloud for Gcp {
                 "address" | "disk_type" | "disk_iops" | "disk_throughput" | "data_type" | "data_iops"
                 | "data_throughput",
             ) => Some(Mutability::Replace),
-            (kind::BALANCER, "public") => Some(Mutability::Replace),
+            (kind::BALANCER, "public" | "members") => Some(Mutability::Replace),
             _ => None,
         }
     }
@@ -276,6 +276,7 @@ impl Cloud for Gcp {
                 kind::IDENTITY => at.make_identity(making).await,
                 kind::PLACEMENT => at.make_placement(making).await,
                 kind::BALANCER => at.make_balancer(making).await,
+                kind::MEMBERS => at.make_members(making).await,
                 other => Err(unknown("make", other)),
             }
         })
@@ -313,6 +314,7 @@ impl Cloud for Gcp {
                 kind::BUCKET => at.mend_bucket(handle).await,
                 kind::IDENTITY => at.allow_all(making.resource, handle, &format!("let {handle} use the buckets")).await,
                 kind::BALANCER => at.make_balancer(making).await.map(|_| ()),
+                kind::MEMBERS => at.make_members(making).await.map(|_| ()),
                 other => Err(unknown("change", other)),
             }
         })
@@ -351,6 +353,7 @@ impl Cloud for Gcp {
                     remove!(at, &doing, clients.policies.delete().set_region(scope).set_resource_policy(name))
                 }
                 kind::BALANCER => at.remove_balancer(handle).await,
+                kind::MEMBERS => at.remove_members(handle).await,
                 other => Err(unknown("remove", other)),
             }
         })
@@ -358,6 +361,10 @@ impl Cloud for Gcp {
 
     fn strangers<'a>(&'a self, missing: &'a [Resource]) -> Answer<'a, Vec<Stranger>> {
         Box::pin(async move { self.at().await?.strangers(missing).await })
+    }
+
+    fn balancer_host<'a>(&'a self, role: &'a str, book: &'a Book) -> Answer<'a, Option<String>> {
+        Box::pin(async move { self.at().await?.balancer_host(role, book).await })
     }
 
     fn look<'a>(&'a self, topology: &'a Topology, desired: &'a [Resource]) -> BoxFuture<'a, Vec<Finding>> {

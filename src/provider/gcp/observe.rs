@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use google_cloud_compute_v1::model::{Disk, Instance, instance::Status, scheduling::ProvisioningModel};
+use google_cloud_compute_v1::model::{
+    Disk, Instance, address::AddressType, instance::Status, scheduling::ProvisioningModel,
+};
 use google_cloud_gax::paginator::ItemPaginator as _;
 use serde_json::{Value, json};
 
@@ -44,7 +46,7 @@ impl At<'_> {
         let told = |fault: Fault| fault.told(doing);
         let (networks, addresses, machines, rest) =
             tokio::join!(self.list_networks(), self.list_addresses(), self.list_machines(), async {
-                tokio::join!(self.balancers(), self.buckets(), self.identities())
+                tokio::join!(self.balancers(), self.buckets(), self.identities(), self.list_members())
             },);
         let mut found = networks.map_err(told)?;
         found.extend(addresses.map_err(told)?);
@@ -52,6 +54,7 @@ impl At<'_> {
         found.extend(rest.0.map_err(told)?);
         found.extend(rest.1.map_err(told)?);
         found.extend(rest.2.map_err(told)?);
+        found.extend(rest.3.map_err(told)?);
         self.refuse_other_regions(&found, doing)?;
         Ok(found)
     }
@@ -138,7 +141,9 @@ impl At<'_> {
             for address in scope?.1.addresses {
                 let tags = labels::tags(address.name.as_deref(), &address.labels);
                 let handle = handle(&address.self_link.unwrap_or_default());
-                found.push(plain("address", kind::ADDRESS, handle, tags, BTreeMap::new()));
+                let inside = address.address_type == Some(AddressType::Internal);
+                let inside = if inside { attributes([("internal", json!(true))]) } else { BTreeMap::new() };
+                found.push(plain("address", kind::ADDRESS, handle, tags, inside));
             }
         }
         Ok(found)
