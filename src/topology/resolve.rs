@@ -160,7 +160,9 @@ pub fn resolve(input: &Input<'_>) -> Result<Topology, ResolveError> {
 /// Roles that the cloud's balancer plays where the environment asks for it: those that stand between nodes, and never
 /// between users and nodes.
 fn inner_balancers(input: &Input<'_>) -> BTreeSet<String> {
-    if input.environment.cloud.internal_balancer != Some(Balancer::Cloud) {
+    let Environment { provider, cloud, .. } = input.environment;
+    let on_a_cloud = matches!(provider, ProviderKind::Aws | ProviderKind::Gcp | ProviderKind::Azure);
+    if !on_a_cloud || cloud.internal_balancer != Some(Balancer::Cloud) {
         return BTreeSet::new();
     }
     let reaches = || input.roles.values().flat_map(|role| &role.ports).flat_map(|port| &port.from);

@@ -5,6 +5,7 @@
 #![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used)] // a test that cannot go on ends here
 
+mod balancers;
 mod changes;
 mod drift;
 mod faults;
