@@ -6,7 +6,7 @@ REFARCH := $(CARGO_TARGET_DIR)/release/refarch
 DEMO := environments/local/3k.yaml
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help setup emulators build demo demo-down test test-clouds unit check fmt clippy figures
+.PHONY: help setup emulators build demo demo-down test unit check fmt clippy figures
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,16 +29,13 @@ emulators: setup
 		$(SUDO) env PATH="$(PATH)" $(if $(REFARCH_CACHE),REFARCH_CACHE="$(REFARCH_CACHE)") scripts/emulators.sh $$list >/dev/null || exit 1; \
 	done
 
-test: setup emulators ## Every test of the default build, real servers in containers included
+# The clouds' libraries are large and are built once: see CONTRIBUTING.md for what it takes.
+test: setup emulators ## Every test: real servers in containers, clouds on emulated accounts
 ifeq ($(NEXTEST),yes)
-	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo nextest run --locked --no-fail-fast
+	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo nextest run --all-features --locked --no-fail-fast
 else
-	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --no-fail-fast
+	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --all-features --locked --no-fail-fast
 endif
-
-# A cloud's library is large and is built once: see CONTRIBUTING.md for what it takes.
-test-clouds: setup emulators ## The clouds' providers on emulated accounts
-	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --all-features --no-fail-fast --test aws
 
 unit: ## The tests that need no containers
 	cargo test --locked --lib
@@ -52,4 +49,4 @@ fmt:
 	cargo fmt --check
 
 clippy:
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --all-features --locked --all-targets -- -D warnings
