@@ -330,7 +330,13 @@ impl NodeFacts {
             ("vcpu", Value::from(node.machine.vcpu)),
             ("memory_mb", Value::from(memory_mb)),
         ]);
-        Self { cloud: false, name: node.name.as_str().into(), address, roles: node.roles.iter().cloned().collect(), value }
+        Self {
+            cloud: false,
+            name: node.name.as_str().into(),
+            address,
+            roles: node.roles.iter().cloned().collect(),
+            value,
+        }
     }
 }
 

@@ -57,8 +57,7 @@ pub fn apply(input: &Input<'_>) -> Plan {
         }
     }
 
-    let nodes: BTreeSet<ResourceId> =
-        input.topology.nodes.iter().map(|node| format!("node/{}", node.name)).collect();
+    let nodes: BTreeSet<ResourceId> = input.topology.nodes.iter().map(|node| format!("node/{}", node.name)).collect();
     let located = input.late_addresses.then(|| locate(&mut steps, &nodes)).flatten();
 
     let first_stage = steps.len();

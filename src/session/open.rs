@@ -61,7 +61,15 @@ impl Session {
         })?;
         let workspace = Workspace::for_environment(&request.file, &loaded.environment.name, request.workspace.clone());
         let provider = super::inventory::provider(&loaded.environment, &catalog, &workspace, &topology, inventory)?;
-        Ok(Self { request: request.clone(), loaded, catalog, topology, workspace, provider, balancers: RwLock::default() })
+        Ok(Self {
+            request: request.clone(),
+            loaded,
+            catalog,
+            topology,
+            workspace,
+            provider,
+            balancers: RwLock::default(),
+        })
     }
 
     /// What the environment resolved to.

@@ -98,7 +98,10 @@ fn the_one_at_the_door_follows_the_nodes_there() {
     assert_eq!(outside, ["demo-bastion"], "nothing else has an address of its own");
     place.assert_settled();
 
-    place.write(&format!("{}  balancer: cloud\n", SMALL.replace("haproxy-external: { count: 1", "haproxy-external: { count: 2")));
+    place.write(&format!(
+        "{}  balancer: cloud\n",
+        SMALL.replace("haproxy-external: { count: 1", "haproxy-external: { count: 2")
+    ));
     place.apply(&[]).ok();
     let both = set(["demo-haproxy-external-1", "demo-haproxy-external-2"]);
     assert_eq!(services(&place, "demo-lb")[&443].3, both);
@@ -146,8 +149,7 @@ fn one_between_the_nodes_stands_in_place_of_haproxy_nodes() {
     // Who uses a service reaches the balancer, and the balancer alone reaches the servers for it.
     let group = |role: &str| format!("{name}-firewall-{role}");
     let front = rules(&place, &group("haproxy-internal"));
-    let pool: BTreeSet<String> =
-        front.iter().filter(|(port, _)| *port == 6432).map(|(_, who)| who.clone()).collect();
+    let pool: BTreeSet<String> = front.iter().filter(|(port, _)| *port == 6432).map(|(_, who)| who.clone()).collect();
     assert_eq!(pool, [group("app"), group("sidekiq")].into());
     let behind: BTreeSet<String> =
         rules(&place, &group("pgbouncer")).into_iter().filter(|(port, _)| *port == 6432).map(|(_, who)| who).collect();

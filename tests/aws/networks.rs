@@ -67,5 +67,9 @@ fn subnets_that_are_named_are_the_ones_that_are_taken() {
     let wrong = format!("  network: {{ id: {id}, private_subnets: [{}] }}\n", subnets[3]);
     place.write(&SMALL.replace("name: demo", "name: other").replace("cloud:\n", &format!("cloud:\n{wrong}")));
     let said = place.apply(&[]).ended(3);
-    assert!(said.err.contains(&format!("subnet {} is in us-east-1b, and zone 1 is us-east-1a", subnets[3])), "{}", said.err);
+    assert!(
+        said.err.contains(&format!("subnet {} is in us-east-1b, and zone 1 is us-east-1a", subnets[3])),
+        "{}",
+        said.err
+    );
 }

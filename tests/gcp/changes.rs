@@ -114,7 +114,13 @@ fn the_clouds_balancer_stands_at_the_door() {
     let door: Vec<&serde_json::Value> = firewalls
         .iter()
         .filter(|rule| rule["targetTags"] == json!(["demo-haproxy-external"]))
-        .filter(|rule| rule["allowed"].as_array().unwrap().iter().any(|one| one["ports"].as_array().unwrap().contains(&json!("443"))))
+        .filter(|rule| {
+            rule["allowed"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|one| one["ports"].as_array().unwrap().contains(&json!("443")))
+        })
         .collect();
     let ranges: Vec<String> = door
         .iter()
@@ -165,7 +171,10 @@ fn a_balancer_between_the_nodes_stands_in_place_of_haproxy_nodes() {
     }
     let addresses = place.double.of("addresses");
     let shared = addresses.iter().find(|one| one["address"] == pool["IPAddress"]).unwrap();
-    assert_eq!((shared["addressType"].as_str(), shared["purpose"].as_str()), (Some("INTERNAL"), Some("SHARED_LOADBALANCER_VIP")));
+    assert_eq!(
+        (shared["addressType"].as_str(), shared["purpose"].as_str()),
+        (Some("INTERNAL"), Some("SHARED_LOADBALANCER_VIP"))
+    );
     let checks = place.double.of("healthChecks");
     let asks = |port: u16| checks.iter().find(|check| check["httpHealthCheck"]["port"] == port);
     assert_eq!(asks(8008).unwrap()["httpHealthCheck"]["requestPath"], "/primary", "only the leader is good");
@@ -174,7 +183,11 @@ fn a_balancer_between_the_nodes_stands_in_place_of_haproxy_nodes() {
     let mut tags: Vec<String> = Vec::new();
     for rule in place.double.of("firewalls") {
         let pool = rule["targetTags"] == json!([format!("{name}-pgbouncer")])
-            && rule["allowed"].as_array().unwrap().iter().any(|one| one["ports"].as_array().unwrap().contains(&json!("6432")));
+            && rule["allowed"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|one| one["ports"].as_array().unwrap().contains(&json!("6432")));
         if pool {
             let from = rule["sourceTags"].as_array().cloned().unwrap_or_default();
             tags.extend(from.iter().map(|tag| tag.as_str().unwrap().to_owned()));

@@ -43,7 +43,8 @@ fn credentials_that_have_expired() {
 #[test]
 fn credentials_that_expire_in_the_middle() {
     let place = Place::new(SMALL);
-    let error = json!({ "code": 401, "reason": "authError", "message": "Request had invalid authentication credentials." });
+    let error =
+        json!({ "code": 401, "reason": "authError", "message": "Request had invalid authentication credentials." });
     place.double.faults(json!([{ "method": "compute.instances.insert", "error": error }]));
     place.apply(&[]).refused(&["invalid authentication credentials", "gcloud auth application-default login"]);
     place.double.faults(json!([]));

@@ -77,8 +77,7 @@ impl Service {
 #[must_use]
 pub fn door(topology: &Topology) -> Vec<Service> {
     let nodes: BTreeSet<ResourceId> = reach::door(topology).iter().map(|node| format!("node/{node}")).collect();
-    let service =
-        |port: u16| Service { listen: port, port, asked: port, path: None, nodes: nodes.clone() };
+    let service = |port: u16| Service { listen: port, port, asked: port, path: None, nodes: nodes.clone() };
     reach::door_ports(topology).into_iter().map(service).collect()
 }
 
@@ -91,8 +90,9 @@ pub fn between(topology: &Topology, balancer: &str) -> Vec<Service> {
     }
     let mut services = Vec::new();
     for (name, listens) in listens {
-        let behind =
-            || topology.edges.iter().filter(|edge| edge.from == balancer && edge.leg == Leg::Back && edge.service == name);
+        let behind = || {
+            topology.edges.iter().filter(|edge| edge.from == balancer && edge.leg == Leg::Back && edge.service == name)
+        };
         let Some(first) = behind().next() else { continue };
         let (asked, path) = match &first.check {
             Some(Check::Http { port, path }) => (port.unwrap_or(first.port), Some(path.clone())),

@@ -57,8 +57,8 @@ pub mod kind {
 
     /// All of them, in the order in which they are made.
     pub const ORDER: [&str; 17] = [
-        NETWORK, GATEWAY, SUBNET, ADDRESS, NAT, ROUTES, FIREWALL, RULES, KEY, BUCKET, IDENTITY, DISK, PLACEMENT, BASTION,
-        INSTANCE, MEMBERS, BALANCER,
+        NETWORK, GATEWAY, SUBNET, ADDRESS, NAT, ROUTES, FIREWALL, RULES, KEY, BUCKET, IDENTITY, DISK, PLACEMENT,
+        BASTION, INSTANCE, MEMBERS, BALANCER,
     ];
 
     /// Kinds without which one of this kind cannot be, so that they are removed after it.

@@ -117,10 +117,7 @@ impl<C: Cloud> CloudProvider<C> {
                 Some(image) => format!("{processor}: {} ({}) in place of {}", newest.name, newest.id, image.id),
                 None => format!("{processor}: {} ({})", newest.name, newest.id),
             });
-            self.newer
-                .lock()
-                .expect("nothing panics while it holds the images")
-                .insert(processor.to_owned(), newest);
+            self.newer.lock().expect("nothing panics while it holds the images").insert(processor.to_owned(), newest);
         }
         Ok(told)
     }

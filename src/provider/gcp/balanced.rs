@@ -33,9 +33,11 @@ pub(super) fn balanced(all: Vec<Resource>) -> Vec<Resource> {
     let rules_of = |resource: &Resource| -> Vec<Rule> {
         resource.attributes.get("rules").map(|rules| parsed(rules).collect()).unwrap_or_default()
     };
-    let of_front = |resource: &Resource| resource.id.strip_prefix("rules/").filter(|name| fronts.contains(*name));
+    let of_front = |resource: &Resource| -> Option<String> {
+        resource.id.strip_prefix("rules/").filter(|name| fronts.contains(*name)).map(str::to_owned)
+    };
     let users: BTreeMap<String, Vec<Rule>> =
-        all.iter().filter_map(|one| Some((of_front(one)?.to_owned(), rules_of(one)))).collect();
+        all.iter().filter_map(|one| Some((of_front(one)?, rules_of(one)))).collect();
     let groups: BTreeMap<ResourceId, String> = all
         .iter()
         .filter(|one| one.kind == kind::INSTANCE)
@@ -123,8 +125,7 @@ fn split(resource: &Resource, groups: &BTreeMap<ResourceId, String>) -> Vec<Reso
         let needs = [base, vec![members(first)]].concat();
         // One question for all ports: the first one's.
         let all_ports = services.iter().map(|service| bare(service, first)).collect();
-        let attributes =
-            json!({ "services": Service::texts(all_ports), "public": true, "members": members(first) });
+        let attributes = json!({ "services": Service::texts(all_ports), "public": true, "members": members(first) });
         all.push(part(resource.id.clone(), kind::BALANCER, attributes, needs, &resource.reason));
         return all;
     }

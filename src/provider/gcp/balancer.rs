@@ -51,9 +51,7 @@ fn asks(check: HealthCheck, service: &Service) -> HealthCheck {
         Some(path) => check
             .set_type(health_check::Type::Http)
             .set_http_health_check(HTTPHealthCheck::new().set_port(port).set_request_path(path)),
-        None => check
-            .set_type(health_check::Type::Tcp)
-            .set_tcp_health_check(TCPHealthCheck::new().set_port(port)),
+        None => check.set_type(health_check::Type::Tcp).set_tcp_health_check(TCPHealthCheck::new().set_port(port)),
     }
 }
 
@@ -255,11 +253,8 @@ impl At<'_> {
             let services: Vec<Service> = ports.filter(|_| whole).map(service).collect();
             let backend = parts.service.as_ref().and_then(|service| service.backends.first());
             let members = backend.and_then(|backend| self.members_named(last(backend.group.as_deref()?)));
-            let mut attributes: BTreeMap<String, Value> = [
-                ("services".to_owned(), Service::texts(services)),
-                ("members".to_owned(), json!(members)),
-            ]
-            .into();
+            let mut attributes: BTreeMap<String, Value> =
+                [("services".to_owned(), Service::texts(services)), ("members".to_owned(), json!(members))].into();
             if let Some(rule) = &parts.rule {
                 let inside = rule.load_balancing_scheme == Some(forwarding_rule::LoadBalancingScheme::Internal);
                 attributes.insert("public".to_owned(), json!(!inside));

@@ -17,7 +17,12 @@ use super::{
 };
 use crate::provider::{
     Condition, ProviderError,
-    cloud::{Found, Making, blueprint::{self, kind}, tags, tags::Tags},
+    cloud::{
+        Found, Making,
+        blueprint::{self, kind},
+        tags,
+        tags::Tags,
+    },
 };
 
 /// Zone -> handles of the members.

@@ -113,7 +113,8 @@ pub(super) fn complete(own: &GcpOptions, all: Vec<Resource>) -> Vec<Resource> {
     for resource in all {
         if resource.kind == kind::IDENTITY {
             let of = |id: String| {
-                let reason = format!("{} reach object storage without a stored key", id.trim_start_matches("identity/"));
+                let reason =
+                    format!("{} reach object storage without a stored key", id.trim_start_matches("identity/"));
                 Resource { id, reason, ..resource.clone() }
             };
             done.extend(std::mem::take(&mut accounts).into_iter().map(of));
