@@ -68,7 +68,7 @@ fn all_are_named_with_what_they_stand_in_the_way_of_and_nothing_is_changed() {
         let said = place.refarch(verb, args).ended(1);
         for named in [
             format!("key pair demo-key ({key}) for key"),
-            format!("bucket {bucket} ({bucket}) for bucket/lfs"),
+            format!("bucket ({bucket}) for bucket/lfs"),
             format!("role ({role}) for identity"),
             format!("balancer demo-lb ({balancer}) for balancer/external"),
             format!("instance demo-app-1 ({machine}) for node/demo-app-1"),

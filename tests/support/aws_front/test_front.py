@@ -562,7 +562,7 @@ class Storage(Front):
 class Consoles(Front):
     def test_a_console_shows_the_host_key_once_the_machine_runs(self):
         self.settings(settle_polls=1)
-        identifier = self.run_instances()["Instances"][0]["InstanceId"]
+        identifier = self.run_instances()[0]["InstanceId"]
         self.assertEqual(self.ec2.get_console_output(InstanceId=identifier)["Output"], "")
         self.front("settle")
         shown = self.ec2.get_console_output(InstanceId=identifier)["Output"]
