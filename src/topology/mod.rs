@@ -6,6 +6,7 @@ pub mod resolve;
 pub mod select;
 pub mod wiring;
 
+pub use crate::catalog::Check;
 pub use model::{CloudBalancer, Edge, Leg, Machine, Node, Topology};
 pub use resolve::{Input, ResolveError, resolve};
 pub use select::{Selector, SelectorError};
