@@ -119,9 +119,12 @@ pub async fn set(
                     }
                     delete_group(clients, old, &doing).await?;
                 }
-                make_group(clients, making, &short, service, id == EXTERNAL, &doing).await?
+                make_group(clients, making, &short, service, &doing).await?
             }
         };
+        if id != EXTERNAL {
+            hide_clients(clients, &group, &doing).await?;
+        }
         register(clients, making, &group, service, &doing).await?;
         let forward = Action::builder().r#type(ActionTypeEnum::Forward).target_group_arn(&group).build();
         let listen = clients.elb.create_listener().load_balancer_arn(arn).protocol(ProtocolEnum::Tcp);
@@ -166,7 +169,6 @@ async fn make_group(
     making: &Making<'_>,
     short: &str,
     service: &Service,
-    external: bool,
     doing: &str,
 ) -> Result<String, ProviderError> {
     let elb = &clients.elb;
@@ -192,14 +194,15 @@ async fn make_group(
         }
         Err(error) => return Err(failed(doing, "elasticloadbalancing:CreateTargetGroup", &error)),
     };
-    let arn = made.first().and_then(TargetGroup::target_group_arn).ok_or_else(|| nothing(doing))?;
-    if !external {
-        // A node behind a balancer may be its client as well: with its own address it would not reach itself.
-        let keep = TargetGroupAttribute::builder().key("preserve_client_ip.enabled").value("false").build();
-        let modify = elb.modify_target_group_attributes().target_group_arn(arn).attributes(keep).send().await;
-        modify.map_err(|error| failed(doing, "elasticloadbalancing:ModifyTargetGroupAttributes", &error))?;
-    }
-    Ok(arn.to_owned())
+    let arn = made.first().and_then(TargetGroup::target_group_arn);
+    arn.map(str::to_owned).ok_or_else(|| nothing(doing))
+}
+
+/// A node behind a balancer may be its client as well: with its own address it would not reach itself.
+async fn hide_clients(clients: &Clients, group: &str, doing: &str) -> Result<(), ProviderError> {
+    let keep = TargetGroupAttribute::builder().key("preserve_client_ip.enabled").value("false").build();
+    let modify = clients.elb.modify_target_group_attributes().target_group_arn(group).attributes(keep).send().await;
+    modify.map(drop).map_err(|error| failed(doing, "elasticloadbalancing:ModifyTargetGroupAttributes", &error))
 }
 
 async fn register(
