@@ -72,7 +72,7 @@ pub mod kind {
             RULES => &[FIREWALL, NETWORK],
             IDENTITY => &[BUCKET],
             BASTION | INSTANCE => &[SUBNET, ADDRESS, FIREWALL, KEY, IDENTITY, PLACEMENT, NETWORK],
-            MEMBERS => &[INSTANCE, NETWORK],
+            MEMBERS => &[NETWORK],
             BALANCER => &[SUBNET, ADDRESS, FIREWALL, MEMBERS],
             _ => &[],
         }
