@@ -107,8 +107,7 @@ fn split(resource: &Resource, groups: &BTreeMap<ResourceId, String>) -> Vec<Reso
     };
     let mut all = Vec::new();
     for service in &services {
-        let mut needs: Vec<String> = service.nodes.iter().cloned().collect();
-        needs.push("network".to_owned());
+        let needs: Vec<String> = service.nodes.iter().cloned().collect();
         let targets: Vec<&String> = service.nodes.iter().collect();
         let reason = "balancers lead to them";
         all.push(part(members(service), kind::MEMBERS, json!({ "targets": targets }), needs, reason));

@@ -128,14 +128,17 @@ impl At<'_> {
             let call = self.clients.backends.patch().set_region(self.region).set_backend_service(name);
             return act!(self, doing, call.set_body(patch)).map_err(|fault| fault.told(doing));
         }
-        let scheme = match is_public(making.resource) {
-            true => backend_service::LoadBalancingScheme::External,
-            false => backend_service::LoadBalancingScheme::Internal,
+        let mut service = BackendService::new();
+        service = match is_public(making.resource) {
+            true => service.set_load_balancing_scheme(backend_service::LoadBalancingScheme::External),
+            // A zone's group tells its network only once it has a member.
+            false => service
+                .set_load_balancing_scheme(backend_service::LoadBalancingScheme::Internal)
+                .set_network(self.link(&making.book.need(doing, "network")?)),
         };
-        let service = BackendService::new()
+        let service = service
             .set_name(name)
             .set_description(labels::description(making.tags))
-            .set_load_balancing_scheme(scheme)
             .set_protocol(backend_service::Protocol::Tcp)
             .set_health_checks([self.link(&format!("regions/{}/healthChecks/{name}", self.region))])
             .set_backends(backends);

@@ -41,13 +41,9 @@ impl At<'_> {
             let machine = making.book.need(&doing, target.as_str().unwrap_or_default())?;
             wanted.entry(machines::parts(&machine).1.to_owned()).or_default().insert(machine.clone());
         }
-        let network = self.link(&making.book.need(&doing, "network")?);
         for (zone, members) in &wanted {
             if !there.contains_key(zone) {
-                let group = InstanceGroup::new()
-                    .set_name(&name)
-                    .set_description(labels::description(making.tags))
-                    .set_network(&network);
+                let group = InstanceGroup::new().set_name(&name).set_description(labels::description(making.tags));
                 let call = self.clients.groups.insert().set_zone(zone).set_body(group);
                 self.fresh(act!(self, &doing, call), &doing)?;
             }
