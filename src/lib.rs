@@ -16,6 +16,7 @@ pub mod event;
 pub mod exit;
 pub mod journal;
 pub mod lock;
+pub mod markup;
 pub mod observe;
 pub mod operator;
 pub mod plan;

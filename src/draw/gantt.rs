@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::svg::escape;
-use crate::timeline::{Bar, Kind, Outcome, Timeline};
+use crate::{
+    markup::escape,
+    timeline::{Bar, Kind, Outcome, Timeline},
+};
 
 const MARGIN: f64 = 28.0;
 /// Width of the names of nodes.

@@ -6,6 +6,7 @@ use super::{
     layout::{BOX_WIDTH, HEAD, LINE, LINES, Place, layout},
     model::{Group, Picture},
 };
+use crate::markup::escape;
 
 const MARGIN: f64 = 36.0;
 const TITLE: f64 = 74.0;
@@ -149,8 +150,4 @@ fn near_end(points: &[(f64, f64)]) -> (f64, f64) {
     let (end, before) = (points[points.len() - 1], points[points.len() - 2]);
     let side = if end.0 > before.0 { -1.0 } else { 1.0 };
     (end.0 + side * 42.0, end.1)
-}
-
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{DrillReport, Drilled, Verdict, report::seconds};
+use crate::markup;
 
 /// One test case per drill, and one for what was answered in all of them.
 #[must_use]
@@ -75,19 +76,8 @@ pub fn junit(drilled: &Drilled) -> String {
 
 /// Text as XML's: without signs that XML does not allow at all.
 fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for sign in text.chars() {
-        match sign {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(sign),
-            sign if sign.is_control() => {}
-            sign => out.push(sign),
-        }
-    }
-    out
+    let allowed = |sign: &char| !sign.is_control() || matches!(sign, '\n' | '\t');
+    markup::escape(&text.chars().filter(allowed).collect::<String>())
 }
 
 #[cfg(test)]

@@ -110,13 +110,9 @@ impl Runs {
     /// # Errors
     /// When there is no such run, or its files cannot be read or written.
     pub fn resume(&self, id: &RunId, header: &Header) -> Result<Resumed, JournalError> {
-        let folder = self.folder.join(id.as_str());
-        if !run::journal_path(&folder).exists() {
-            return Err(JournalError::Unknown(id.to_string()));
-        }
-        let plan = self.plan(id)?;
-        let finished = finished(&run::read(&folder)?);
-        let run = Run::go_on(folder, id.clone(), &plan, header, self.clock.clone())?;
+        let (plan, journal) = self.load(id)?;
+        let finished = finished(&journal);
+        let run = Run::go_on(self.folder.join(id.as_str()), id.clone(), &plan, header, self.clock.clone())?;
         Ok(Resumed { run, plan, finished })
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use crate::drill::DrillReport;
+use crate::{drill::DrillReport, markup::escape};
 
 const WIDTH: f64 = 1040.0;
 const LEFT: f64 = 46.0;
@@ -29,7 +29,7 @@ pub(super) fn chart(report: &DrillReport) -> String {
     };
     let mut out = format!(
         "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"Latency and failures of {}\">",
-        super::html::escape(&report.name)
+        escape(&report.name)
     );
     let lasted = i64::try_from(report.lasted).unwrap_or_default();
     let (begin, end) = (x(0), x(lasted.min(to)).max(x(0) + 2.0));

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 
 use super::{Page, sections, style::STYLE, timeline::timeline};
+use crate::markup::escape;
 
 /// The page: one file, no script, nothing from elsewhere.
 #[must_use]
@@ -39,20 +40,5 @@ pub fn page(page: &Page<'_>) -> String {
         env!("CARGO_PKG_VERSION"),
         page.made.strftime("%Y-%m-%d %H:%M UTC")
     );
-    out
-}
-
-/// Text in HTML.
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for sign in text.chars() {
-        match sign {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            sign => out.push(sign),
-        }
-    }
     out
 }

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{Health, NodeHealth, Page, charts::chart, html::escape};
+use super::{Health, NodeHealth, Page, charts::chart};
 use crate::{
     drill::{DrillReport, Drilled, Phase, Verdict},
     journal::RunState,
+    markup::escape,
     plan::{Plan, Risk},
     view::{count, duration},
 };

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{StepBar, html::escape};
+use super::StepBar;
+use crate::markup::escape;
 
 const WIDTH: f64 = 1040.0;
 const LEFT: f64 = 210.0;

@@ -18,8 +18,8 @@ impl Session {
     /// When the run's files cannot be read. Nodes that cannot be asked are shown as such.
     pub async fn report(&self, run: &RunSummary, offline: bool) -> Result<String, Error> {
         let runs = self.runs();
-        let plan = runs.plan(&run.id)?;
-        let steps = bars(&runs.read(&run.id)?);
+        let (plan, journal) = runs.load(&run.id)?;
+        let steps = bars(&journal);
         let drilled: Option<Drilled> = match runs.kept(&run.id, "drills.json")? {
             Some(text) => Some(serde_json::from_slice(&text).map_err(|error| {
                 Error::refused(exit::FAILED, format!("the results of run {} cannot be read: {error}", run.id), None)
