@@ -6,6 +6,7 @@
 
 mod drills;
 mod highly_available;
+mod pipeline;
 mod place;
 mod product;
 mod refusals;
