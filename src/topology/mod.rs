@@ -7,7 +7,7 @@ pub mod resolve;
 pub mod select;
 pub mod wiring;
 
-pub use model::{Edge, Leg, Machine, Node, Topology};
+pub use model::{CloudBalancer, Edge, Leg, Machine, Node, Topology};
 pub use name::Name;
 pub use resolve::{Input, ResolveError, resolve};
 pub use select::{Selector, SelectorError};

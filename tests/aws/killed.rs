@@ -12,7 +12,7 @@ const POINTS: usize = 25;
 
 #[test]
 fn apply_killed_anywhere_and_repeated_ends_in_the_same_state() {
-    let place = Place::new(SMALL);
+    let place = Place::new(&everything());
     place.apply(&[]).ok();
     let wanted = shape(&place.front.inventory());
     let changing = changing_calls(&place);
@@ -36,7 +36,7 @@ fn apply_killed_anywhere_and_repeated_ends_in_the_same_state() {
 
 #[test]
 fn destroy_killed_anywhere_and_repeated_leaves_nothing() {
-    let place = Place::new(SMALL);
+    let place = Place::new(&everything());
     place.apply(&[]).ok();
     place.front.forget_calls();
     place.destroy().ok();
@@ -57,6 +57,11 @@ fn destroy_killed_anywhere_and_repeated_leaves_nothing() {
         let left = place.front.inventory();
         assert_eq!(left, json!({}), "{point:?} left {left:#}");
     }
+}
+
+/// With a bucket, the role for it and the cloud's balancer, so that every kind of resource is killed at.
+fn everything() -> String {
+    format!("{SMALL}  buckets: [lfs]\n  balancer: cloud\n")
 }
 
 #[derive(Debug)]

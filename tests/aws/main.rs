@@ -5,14 +5,19 @@
 #![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used)] // a test that cannot go on ends here
 
+mod balancers;
 mod changes;
 mod drift;
 mod faults;
 mod front;
+mod images;
+mod keys;
 mod killed;
+mod networks;
 mod prices;
 mod refusals;
 mod sizes;
+mod strangers;
 mod world;
 
 /// A small environment that is highly available: three voters, a balancer at the door, one of everything in between.

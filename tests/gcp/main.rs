@@ -10,6 +10,7 @@ mod double;
 mod drift;
 mod expiry;
 mod faults;
+mod keys;
 mod killed;
 mod place;
 mod refusals;

@@ -62,7 +62,7 @@ impl Azure {
                 });
                 self.simple(&doing, arm::SET, making, &body).await
             }
-            kind::PLACEMENT => {
+            kind::PROXIMITY => {
                 let body = serde_json::json!({ "location": self.location()?, "tags": making.tags });
                 self.simple(&doing, arm::PLACEMENT, making, &body).await
             }
@@ -96,7 +96,7 @@ impl Azure {
             kind::BALANCER => return self.remove_balancer(&doing, handle).await,
             kind::INSTANCE | kind::BASTION => return self.remove_machine(&doing, handle).await,
             kind::DISK => compute::DISKS,
-            kind::KEY | kind::SET | kind::PLACEMENT => compute::VERSION,
+            kind::KEY | kind::SET | kind::PROXIMITY => compute::VERSION,
             kind::STORE | kind::BUCKET => storage::VERSION,
             _ => network::VERSION,
         };

@@ -122,6 +122,15 @@ def _terminate(world, call, _answer):
         _through(world, instance, "shutting-down", "terminated")
 
 
+def _copy_image(_world, call, answer):
+    """moto's copy has no disk to start from."""
+    identifier = re.search(rb"<imageId>(ami-[0-9a-f]+)", answer.body).group(1).decode()
+    amis = state("ec2", call.region).amis
+    copy, source = amis[identifier], amis[call.params["SourceImageId"]]
+    for name in ("root_device_type", "root_device_name", "architecture"):
+        setattr(copy, name, getattr(source, name))
+
+
 def _create_volume(world, call, answer):
     identifier = re.search(rb"<volumeId>(vol-[0-9a-f]+)", answer.body).group(1).decode()
     volume = state("ec2", call.region).volumes[identifier]
@@ -191,6 +200,7 @@ HANDLERS = {
     ("ec2", "StartInstances"): _start,
     ("ec2", "StopInstances"): _stop,
     ("ec2", "TerminateInstances"): _terminate,
+    ("ec2", "CopyImage"): _copy_image,
     ("ec2", "CreateVolume"): _create_volume,
     ("ec2", "CreateNatGateway"): _create_nat,
     ("ec2", "DeleteNatGateway"): _delete_nat,

@@ -559,5 +559,17 @@ class Storage(Front):
         )
 
 
+class Consoles(Front):
+    def test_a_console_shows_the_host_key_once_the_machine_runs(self):
+        self.settings(settle_polls=1)
+        identifier = self.run_instances()[0]["InstanceId"]
+        self.assertEqual(self.ec2.get_console_output(InstanceId=identifier)["Output"], "")
+        self.front("settle")
+        shown = self.ec2.get_console_output(InstanceId=identifier)["Output"]
+        self.assertRegex(shown, r"-----BEGIN SSH HOST KEY KEYS-----\n[^-]*ssh-ed25519 AAAA\S+ ")
+        with self.refused("InvalidInstanceID.NotFound"):
+            self.ec2.get_console_output(InstanceId="i-0123456789abcdef0")
+
+
 if __name__ == "__main__":
     unittest.main()

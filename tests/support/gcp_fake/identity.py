@@ -57,22 +57,22 @@ class Keys:
         """Who calls. Refuses what is not a token of ours, and one whose time is over."""
         token = (header or "").removeprefix("Bearer ")
         if not token:
-            raise _unauthenticated("Request is missing required authentication credential.")
+            raise unauthenticated("Request is missing required authentication credential.")
         if token in self.tokens:
             email, end = self.tokens[token]
             if end < time.time():
-                raise _unauthenticated("Request had invalid authentication credentials.")
+                raise unauthenticated("Request had invalid authentication credentials.")
             return email
         try:
             claims = jwt.decode(token, certs=self.public)
         except ValueError as error:
-            raise _unauthenticated(f"Request had invalid authentication credentials. {error}") from error
+            raise unauthenticated(f"Request had invalid authentication credentials. {error}") from error
         if not claims.get("scope") and not claims.get("aud"):
-            raise _unauthenticated("The token has neither scope nor audience.")
+            raise unauthenticated("The token has neither scope nor audience.")
         return claims["iss"]
 
 
-def _unauthenticated(message):
+def unauthenticated(message):
     return GoogleError(
         401,
         "authError",
