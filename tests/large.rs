@@ -150,6 +150,7 @@ fn converge(count: usize) -> (f64, usize) {
             port: 22,
             user: "root".to_owned(),
             jump: None,
+            jump_key: None,
             proxy: None,
             identity: None,
             host_key: None,
