@@ -77,5 +77,5 @@ fmt:
 	cargo fmt --all --check
 
 clippy:
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-features --all-targets -- -D warnings
 	cargo clippy --locked --package refarch-planning --all-targets -- -D warnings
