@@ -27,6 +27,9 @@ pub struct Args {
     /// Make this node anew; may be repeated
     #[arg(long, value_name = "NODE")]
     replace: Vec<String>,
+    /// With the newest image for machines to come, instead of the one that was pinned
+    #[arg(long, conflicts_with_all = ["out", "offline"])]
+    newer_image: bool,
     /// Plan as if nothing were there yet, without asking the provider or a node
     #[arg(long, conflicts_with_all = ["out", "replace"])]
     offline: bool,
@@ -38,6 +41,9 @@ pub struct Args {
 /// Shows what an apply would do; changes nothing.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let session = Session::open(&args.target.request()?)?;
+    if args.newer_image {
+        super::apply::newer_images(&session, output).await?;
+    }
     let plan = match (args.offline, args.infrastructure) {
         (true, false) => session.plan_from_nothing().await?,
         (true, true) => session.plan_from_nothing().await?.infrastructure_only(),
