@@ -502,6 +502,8 @@ pub struct Azure {
     pub availability_sets: Option<bool>,
     /// All machines close together, in one proximity placement group. Default false.
     pub proximity: Option<bool>,
+    /// `apply` registers the resource providers that the subscription lacks, for good. Default false: `check` says how.
+    pub register_providers: Option<bool>,
 }
 
 /// One of Azure's clouds.

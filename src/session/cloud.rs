@@ -136,6 +136,7 @@ pub fn azure(environment: &Environment) -> crate::provider::azure::AzureOptions 
         trusted_launch: azure.trusted_launch.unwrap_or(defaults.trusted_launch),
         availability_sets: azure.availability_sets.unwrap_or(defaults.availability_sets),
         proximity: azure.proximity.unwrap_or(defaults.proximity),
+        register_providers: azure.register_providers.unwrap_or(defaults.register_providers),
     }
 }
 

@@ -6,14 +6,17 @@
 
 #[path = "../support/azure_fake.rs"]
 mod azure_fake;
+mod balancers;
 mod changes;
 mod drift;
 mod expiry;
 mod fake;
 mod faults;
+mod identities;
 mod killed;
 mod place;
 mod refusals;
+mod registrations;
 mod sizes;
 
 /// A small environment that is highly available: three voters, a balancer at the door, one of everything in between.

@@ -251,6 +251,13 @@ impl Place {
         self.somebody(&path, json!({ "location": "westeurope" }));
     }
 
+    /// An identity in a group.
+    pub fn make_identity(&self, group: &str, name: &str) -> String {
+        let path = format!("{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}");
+        self.somebody(&path, json!({ "location": "westeurope" }));
+        format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{path}")
+    }
+
     /// A network in a group, with subnets of it.
     pub fn make_network(&self, group: &str, name: &str, range: &str, subnets: &[(&str, &str)]) -> String {
         let path = format!("{group}/providers/Microsoft.Network/virtualNetworks/{name}");

@@ -17,7 +17,7 @@ use crate::{
     provider::{
         Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
         cloud::{
-            Answer, Cloud, Found, Launch, LaunchError, MachineState, Making,
+            Answer, Book, Cloud, Found, Launch, LaunchError, MachineState, Making,
             blueprint::{self, kind},
             options::NetworkOptions,
             permanent,
@@ -40,6 +40,7 @@ impl Azure {
     async fn made(&self, making: Making<'_>) -> Result<String, ProviderError> {
         let doing = format!("make {}", making.resource.id);
         match making.resource.kind.as_str() {
+            kind::REGISTRATION => self.register(making).await,
             kind::GROUP => self.make_group(making).await,
             kind::NETWORK => self.make_network(making).await,
             kind::SUBNET => self.make_subnet(making).await,
@@ -106,7 +107,7 @@ impl Azure {
     /// What carries the tags of a resource: none where it is a part of another one.
     fn tagged_parts(&self, kind: &str, handle: &str) -> Vec<String> {
         match kind {
-            kind::SUBNET | kind::ROUTES | kind::RULES | kind::BUCKET => Vec::new(),
+            kind::SUBNET | kind::ROUTES | kind::RULES | kind::BUCKET | kind::REGISTRATION => Vec::new(),
             kind::FIREWALL => self.firewall_parts(handle),
             kind::INSTANCE | kind::BASTION => {
                 vec![handle.to_owned(), self.id(arm::DISK, &format!("{}-os", last(handle)))]
@@ -250,7 +251,7 @@ impl Cloud for Azure {
     }
 
     fn extend(&self, all: Vec<Resource>) -> Vec<Resource> {
-        self.extended(all)
+        self.registered(self.extended(all))
     }
 
     fn mutability(&self, kind: &str, attribute: &str) -> Option<Mutability> {
@@ -258,7 +259,7 @@ impl Cloud for Azure {
     }
 
     fn tagged(&self, kind: &str) -> bool {
-        !matches!(kind, kind::SUBNET | kind::ROUTES | kind::RULES | kind::BUCKET)
+        !matches!(kind, kind::SUBNET | kind::ROUTES | kind::RULES | kind::BUCKET | kind::REGISTRATION)
     }
 
     fn architecture(&self, machine_type: &str) -> &'static str {
@@ -368,6 +369,10 @@ impl Cloud for Azure {
 
     fn strangers<'a>(&'a self, missing: &'a [Resource]) -> Answer<'a, Vec<Stranger>> {
         Box::pin(self.strangers_now(missing))
+    }
+
+    fn balancer_host<'a>(&'a self, role: &'a str, book: &'a Book) -> Answer<'a, Option<String>> {
+        Box::pin(self.balancer_address(role, book))
     }
 
     fn look<'a>(&'a self, topology: &'a Topology, desired: &'a [Resource]) -> BoxFuture<'a, Vec<Finding>> {

@@ -13,6 +13,7 @@ use super::{
         network::{self, Interface, NatGateway, Network, Part, SecurityGroup, Subnet, Tracked},
         provisioning_state, resources, storage,
     },
+    balancer,
     error::failed,
     names::{arm, last},
 };
@@ -49,8 +50,8 @@ impl Azure {
         self.find_group(DOING).await?;
         let group: Option<Value> =
             self.client.get(&self.group_id(), resources::VERSION).await.map_err(|error| failed(DOING, &error))?;
-        let Some(group) = group else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
+        let mut found = self.registrations(DOING).await?;
+        let Some(group) = group else { return Ok(found) };
         if self.azure.resource_group.is_none() && self.is_ours(&group) {
             found.push(self.plain(&group, kind::GROUP));
         }
@@ -85,7 +86,7 @@ impl Azure {
         found.extend(self.firewalls(&lists[arm::RULES], &lists[arm::NAMES])?);
         for balancer in &lists[arm::BALANCER] {
             let read: Tracked<network::Balancer> = read(balancer)?;
-            let attributes = self.balancer_attributes(&read.properties).into_iter().collect();
+            let attributes = balancer::attributes(&read.properties, &lists[arm::INTERFACE]);
             found.push(Found { attributes, ..self.plain(balancer, kind::BALANCER) });
         }
         for (arm_kind, kind) in [(arm::KEY, kind::KEY), (arm::SET, kind::SET), (arm::PLACEMENT, kind::PROXIMITY)] {
@@ -97,8 +98,11 @@ impl Azure {
         for store in &lists[arm::STORE] {
             found.extend(self.store(store).await?);
         }
-        for identity in &lists[arm::IDENTITY] {
-            found.push(self.identity(identity).await?);
+        if !lists[arm::IDENTITY].is_empty() {
+            let assignments = self.assignments(DOING).await?;
+            for identity in &lists[arm::IDENTITY] {
+                found.push(self.identity(identity, &assignments)?);
+            }
         }
         for interface in &lists[arm::INTERFACE] {
             found.push(self.interface(interface)?);
@@ -193,7 +197,7 @@ impl Azure {
         let is_interface = resource.starts_with("interface/");
         let (owners, arm, kind, missing) = match is_interface {
             true => (interfaces, arm::INTERFACE, kind::INTERFACE, "firewalls"),
-            false => (balancers, arm::BALANCER, kind::BALANCER, "targets"),
+            false => (balancers, arm::BALANCER, kind::BALANCER, "services"),
         };
         if owners.iter().any(|owner| resource_of(owner) == Some(resource)) {
             return None;
@@ -265,11 +269,15 @@ impl Azure {
         Ok(found)
     }
 
-    async fn identity(&self, value: &Value) -> Result<Found, ProviderError> {
+    fn identity(
+        &self,
+        value: &Value,
+        assignments: &[(String, resources::RoleAssignment)],
+    ) -> Result<Found, ProviderError> {
         let read: resources::Identity = read(value)?;
         let mut found = self.plain(value, kind::IDENTITY);
         let mut buckets: Vec<String> = Vec::new();
-        for (id, assignment) in self.assignments(DOING).await? {
+        for (id, assignment) in assignments {
             if assignment.properties.principal_id == read.properties.principal_id
                 && let Some((scope, _)) = id.split_once("/providers/Microsoft.Authorization/")
             {

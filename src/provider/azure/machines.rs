@@ -58,6 +58,20 @@ impl Azure {
         all.into_iter().filter_map(Result::transpose).collect()
     }
 
+    /// The environment's identity among those that a machine has, as the resource that it is. Others (a policy's, the
+    /// system's own) are others' business.
+    pub(super) fn own_identity(&self, all: &compute::MachineIdentity) -> Option<String> {
+        let start = self.id_of(arm::IDENTITY, kind::IDENTITY).to_lowercase();
+        all.user_assigned_identities.keys().find_map(|id| {
+            let id = id.to_lowercase();
+            Some(match id.strip_prefix(&start)?.strip_prefix('-') {
+                Some(group) => format!("identity/{group}"),
+                // One for all, of an environment that was made before groups had their own.
+                None => kind::IDENTITY.to_owned(),
+            })
+        })
+    }
+
     async fn machine(
         &self,
         value: &Value,
@@ -74,7 +88,7 @@ impl Azure {
             found.attributes.insert(name.to_owned(), value);
         };
         set("machine_type", json!(properties.hardware_profile.vm_size));
-        set("identity", json!(seen.identity.as_ref().is_some_and(|own| own.kind.contains("UserAssigned"))));
+        set("identity", seen.identity.as_ref().and_then(|all| self.own_identity(all)).map_or(json!(false), Value::from));
         set("spot", json!(properties.priority.as_deref() == Some("Spot")));
         // The disk itself knows best: its machine tells nothing of it while it is deallocated, and what it was made with after
         // it grew. A machine that was made just now has not tagged it yet.

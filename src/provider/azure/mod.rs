@@ -2,6 +2,7 @@
 
 mod access;
 pub mod azure_mgmt;
+mod balanced;
 mod balancer;
 mod change;
 mod cloud;
@@ -16,6 +17,7 @@ mod network;
 mod options;
 mod preflight;
 mod prices;
+mod registration;
 mod shape;
 
 pub use options::AzureOptions;

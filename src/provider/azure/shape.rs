@@ -1,10 +1,10 @@
 //! Azure's own view of the blueprint: no internet gateway, interfaces and data disks as resources of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::Azure;
+use super::{Azure, balanced::opened};
 use crate::provider::{
     Mutability, Resource,
     cloud::{blueprint::kind, options::Access, reach::EVERYONE},
@@ -35,6 +35,18 @@ impl Azure {
                 resource.attributes.remove("zone");
                 resource.attributes.remove("public");
             }
+            // One for each group that uses the buckets: [`Azure::extended`].
+            kind::IDENTITY => {
+                resource.attributes.remove("tunnel");
+            }
+            kind::INSTANCE => {
+                let group = resource.attributes.get("group").and_then(Value::as_str).unwrap_or_default();
+                let may = resource.attributes.get("identity") == Some(&json!(true)) && !self.options.buckets.is_empty();
+                let identity = if may { json!(identity(group)) } else { json!(false) };
+                resource.needs.retain(|need| need != kind::IDENTITY);
+                resource.needs.extend(identity.as_str().map(str::to_owned));
+                resource.attributes.insert("identity".to_owned(), identity);
+            }
             // Two groups of one name: [`super::firewall`].
             kind::FIREWALL => {
                 let everyone = resource.id.ends_with(&format!("/{EVERYONE}"));
@@ -46,8 +58,10 @@ impl Azure {
         Some(resource)
     }
 
-    /// Adds the resource group, the storage account, and each machine's interface and data disk.
+    /// Adds the resource group, the storage account, an identity for each group that uses the buckets, and each machine's
+    /// interface and data disk.
     pub(super) fn extended(&self, all: Vec<Resource>) -> Vec<Resource> {
+        let all = opened(identities(all));
         let mut made = Vec::with_capacity(all.len() * 2);
         if self.azure.resource_group.is_none() {
             made.push(own(kind::GROUP, kind::GROUP, "everything of the environment is in it", &[], BTreeMap::new()));
@@ -97,7 +111,7 @@ impl Azure {
         attributes.insert("subnet".to_owned(), json!(format!("subnet/{side}-{zone}")));
         let interface = format!("interface/{name}");
         let mut needs: Vec<String> = machine.needs.clone();
-        needs.retain(|need| need != "identity" && need != "key");
+        needs.retain(|need| !need.starts_with("identity/") && need != "key");
         let firewalls: Vec<String> = attributes
             .get("firewalls")
             .and_then(Value::as_array)
@@ -160,6 +174,31 @@ impl Azure {
         (self.options.access == Access::Tunnel)
             .then_some("Azure Bastion tunnels are not there yet: use `ssh.via: bastion`")
     }
+}
+
+/// Identity of a node group.
+fn identity(group: &str) -> String {
+    format!("identity/{group}")
+}
+
+/// An identity for each group whose machines have one, in place of one for all.
+fn identities(all: Vec<Resource>) -> Vec<Resource> {
+    let machines = all.iter().filter(|one| one.kind == kind::INSTANCE);
+    let wanted: BTreeSet<String> =
+        machines.filter_map(|one| one.attributes.get("identity")?.as_str().map(str::to_owned)).collect();
+    let mut done = Vec::with_capacity(all.len() + wanted.len());
+    for resource in all {
+        if resource.kind != kind::IDENTITY {
+            done.push(resource);
+            continue;
+        }
+        done.extend(wanted.iter().map(|id| {
+            let group = id.trim_start_matches("identity/");
+            let reason = format!("{group} reach the buckets, and nothing else, without a stored key");
+            Resource { id: id.clone(), reason, ..resource.clone() }
+        }));
+    }
+    done
 }
 
 fn own(id: &str, kind: &str, reason: &str, needs: &[String], attributes: BTreeMap<String, Value>) -> Resource {

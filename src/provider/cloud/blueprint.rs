@@ -54,6 +54,8 @@ pub mod kind {
     pub const MEMBERS: &str = "instance groups";
     /// A balancer of the cloud.
     pub const BALANCER: &str = "balancer";
+    /// That an account may use a service at all, where a cloud wants that said once.
+    pub const REGISTRATION: &str = "resource provider";
     /// What everything else is in, where a cloud has such a thing.
     pub const GROUP: &str = "resource group";
     /// What keeps machines close together.
@@ -66,16 +68,37 @@ pub mod kind {
     pub const INTERFACE: &str = "network interface";
 
     /// All of them, in the order in which they are made.
-    pub const ORDER: [&str; 22] = [
-        GROUP, PROXIMITY, NETWORK, GATEWAY, SUBNET, ADDRESS, NAT, ROUTES, FIREWALL, RULES, KEY, STORE, BUCKET,
-        IDENTITY, DISK, SET, PLACEMENT, INTERFACE, BASTION, INSTANCE, MEMBERS, BALANCER,
+    pub const ORDER: [&str; 23] = [
+        REGISTRATION,
+        GROUP,
+        PROXIMITY,
+        NETWORK,
+        GATEWAY,
+        SUBNET,
+        ADDRESS,
+        NAT,
+        ROUTES,
+        FIREWALL,
+        RULES,
+        KEY,
+        STORE,
+        BUCKET,
+        IDENTITY,
+        DISK,
+        SET,
+        PLACEMENT,
+        INTERFACE,
+        BASTION,
+        INSTANCE,
+        MEMBERS,
+        BALANCER,
     ];
 
     /// Kinds without which one of this kind cannot be, so that they are removed after it.
     #[must_use]
     pub fn stands_on(kind: &str) -> &'static [&'static str] {
         match kind {
-            GROUP => &[],
+            REGISTRATION | GROUP => &[],
             SUBNET | GATEWAY | FIREWALL => &[NETWORK, GROUP],
             ADDRESS => &[GATEWAY, SUBNET, GROUP],
             NAT => &[SUBNET, ADDRESS, GATEWAY, GROUP],

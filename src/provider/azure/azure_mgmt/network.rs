@@ -59,6 +59,8 @@ pub struct Part<P> {
     pub id: String,
     /// Name.
     pub name: String,
+    /// Zones, where such a part has some.
+    pub zones: Option<Vec<String>>,
     /// What it is.
     pub properties: P,
 }
@@ -67,7 +69,7 @@ impl<P: Default> Part<P> {
     /// A part.
     #[must_use]
     pub fn new(name: impl Into<String>, properties: P) -> Self {
-        Self { id: String::new(), name: name.into(), properties }
+        Self { id: String::new(), name: name.into(), zones: None, properties }
     }
 }
 
@@ -227,6 +229,9 @@ pub struct Front {
     pub public: Option<Reference>,
     /// Inside.
     pub subnet: Option<Reference>,
+    /// `Dynamic`, inside: Azure chooses the address once, and the balancer keeps it.
+    #[serde(rename = "privateIPAllocationMethod")]
+    pub allocation: Option<String>,
     /// Address inside.
     #[serde(rename = "privateIPAddress")]
     pub private: Option<String>,
