@@ -154,7 +154,7 @@ fn a_balancer_of_the_cloud_takes_the_place_of_nodes_between_nodes() {
     };
     let from = |topology: &Topology, client: &str, service: &str| -> BTreeSet<(String, u16)> {
         let edges = topology.edges.iter().filter(|edge| edge.from == client && edge.service == service);
-        edges.map(|edge| (edge.to.clone(), edge.port)).collect()
+        edges.map(|edge| (edge.to.to_string(), edge.port)).collect()
     };
     let one = |name: &str, port: u16| BTreeSet::from([(name.to_owned(), port)]);
     for provider in ["aws", "gcp"] {

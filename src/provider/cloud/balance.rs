@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::reach;
 use crate::{
+    catalog::Check,
     provider::{Resource, ResourceId},
-    topology::{Check, Leg, Topology},
+    topology::{Leg, Topology},
 };
 
 /// One port of a balancer.
