@@ -24,15 +24,15 @@ fn identities(place: &Place) -> BTreeMap<String, Vec<String>> {
 /// Identity -> role and container of each thing that it may.
 fn allowed(place: &Place) -> BTreeMap<String, BTreeSet<(String, String)>> {
     let end = |text: &str| text.rsplit('/').next().unwrap().to_owned();
-    let principals: BTreeMap<Value, String> = place
+    let principals: BTreeMap<String, String> = place
         .all("/userAssignedIdentities")
         .into_iter()
-        .map(|(name, one)| (one["properties"]["principalId"].clone(), name))
+        .map(|(name, one)| (one["properties"]["principalId"].as_str().unwrap().to_owned(), name))
         .collect();
     let mut found: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
     for assignment in place.all("/roleAssignments").into_values() {
         let what = &assignment["properties"];
-        let who = principals.get(&what["principalId"]).cloned().unwrap_or_else(|| "nobody".to_owned());
+        let who = principals.get(what["principalId"].as_str().unwrap()).cloned().unwrap_or_else(|| "nobody".to_owned());
         let role = end(what["roleDefinitionId"].as_str().unwrap());
         found.entry(who).or_default().insert((role, end(what["scope"].as_str().unwrap())));
     }
