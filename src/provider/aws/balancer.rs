@@ -126,6 +126,13 @@ pub async fn set(
             hide_clients(clients, &group, &doing).await?;
         }
         register(clients, making, &group, service, &doing).await?;
+        let listens = |listener: &&Listener| listener.port() == Some(service.listen.into());
+        match there.iter().find(listens) {
+            Some(listener) if forwards_to(listener) == Some(&group) => continue,
+            // Somebody had it lead elsewhere.
+            Some(listener) => delete_listener(clients, listener.listener_arn().unwrap_or_default(), &doing).await?,
+            None => {}
+        }
         let forward = Action::builder().r#type(ActionTypeEnum::Forward).target_group_arn(&group).build();
         let listen = clients.elb.create_listener().load_balancer_arn(arn).protocol(ProtocolEnum::Tcp);
         match listen.port(service.listen.into()).default_actions(forward).send().await {

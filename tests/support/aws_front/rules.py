@@ -304,6 +304,14 @@ def _create_load_balancer(world, call):
         raise Refusal("TooManyLoadBalancers", "The maximum number of load balancers has been reached.")
 
 
+def _create_listener(_world, call):
+    for balancer in _balancers(call.region):
+        if balancer.arn == call.params.get("LoadBalancerArn"):
+            # The same listener again is no error at AWS; nobody needs that here.
+            if any(str(listener.port) == call.params.get("Port") for listener in balancer.listeners.values()):
+                raise Refusal("DuplicateListener", "A listener with the specified port already exists.")
+
+
 def _delete_target_group(_world, call):
     arn = call.params.get("TargetGroupArn")
     for balancer in _balancers(call.region):
@@ -335,5 +343,6 @@ RULES = {
     ("ec2", "CreateVpc"): _create_vpc,
     ("ec2", "DeleteNatGateway"): _nat_exists,
     ("elasticloadbalancing", "CreateLoadBalancer"): _create_load_balancer,
+    ("elasticloadbalancing", "CreateListener"): _create_listener,
     ("elasticloadbalancing", "DeleteTargetGroup"): _delete_target_group,
 }

@@ -216,6 +216,8 @@ class Refusals(Front):
         group = group["TargetGroupArn"]
         action = [{"Type": "forward", "TargetGroupArn": group}]
         self.elb.create_listener(LoadBalancerArn=arn, Protocol="TCP", Port=80, DefaultActions=action)
+        with self.refused("DuplicateListener"):
+            self.elb.create_listener(LoadBalancerArn=arn, Protocol="TCP", Port=80, DefaultActions=action)
         with self.refused("ResourceInUse"):
             self.elb.delete_target_group(TargetGroupArn=group)
         self.settings(settle_polls=2, settle_seconds=60)
