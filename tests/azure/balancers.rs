@@ -163,12 +163,9 @@ fn one_between_the_nodes_stands_in_place_of_haproxy_nodes() {
     assert_eq!(inside[&6432], (6432, 6432, String::new(), members("pgbouncer")));
     let leader = (5432, 8008, "/primary".to_owned(), members("postgres"));
     assert_eq!(inside[&5432], leader, "only the leader is good");
-    let (port, asked, path, _) = &inside[&80];
-    assert_eq!((*port, *asked, path.as_str()), (8880, 8880, "/-/readiness"), "it leads to another port");
 
     // Who uses a service reaches the servers behind, at their port; where it only asks, nobody but Azure does.
     assert_eq!(may(&place, "pgbouncer", 6432), set(["AzureLoadBalancer", "app", "sidekiq"]));
-    assert!(may(&place, "app", 8880).is_superset(&set(["gitaly", "haproxy-external"])));
     assert!(may(&place, "postgres", 8008).is_disjoint(&set(["app", "sidekiq", "haproxy-internal"])));
     for group in ["firewall-haproxy-internal", "firewall-balancer"] {
         assert!(!place.all("SecurityGroups").contains_key(&format!("demo-{group}")), "{group}");
@@ -201,6 +198,22 @@ fn one_between_the_nodes_stands_in_place_of_haproxy_nodes() {
     place.assert_settled();
     place.destroy().ok();
     place.assert_empty();
+}
+
+#[test]
+fn one_leads_to_another_port_and_who_uses_it_reaches_that() {
+    let place = Place::shipped("3k");
+    place.fake.set(json!({ "cores": 4096 }));
+    let inner = ["--set", "cloud.internal_balancer=cloud"];
+    place.apply(&inner).ok();
+    let name = place.environment();
+    let there = balancer(&place, &format!("{name}-balancer-haproxy-internal"));
+    let behind = (1..=3).map(|ordinal| format!("{name}-app-{ordinal}")).collect();
+    assert_eq!(services(&place, &there)[&80], (8880, 8880, "/-/readiness".to_owned(), behind));
+    let who = may(&place, "app", 8880);
+    assert!(who.is_superset(&set(["gitaly", "haproxy-external"])) && !who.contains("haproxy-internal"), "{who:?}");
+    let said = place.refarch("plan", &[&inner[..], &["--infrastructure", "--detailed-exitcode"]].concat()).ended(0);
+    assert!(said.out.contains("nothing to do"), "{}", said.out);
 }
 
 #[test]

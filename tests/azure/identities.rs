@@ -16,7 +16,8 @@ fn with_buckets(buckets: &str) -> String {
 fn identities(place: &Place) -> BTreeMap<String, Vec<String>> {
     let names = |machine: &Value| -> Vec<String> {
         let all = machine["identity"]["userAssignedIdentities"].as_object().into_iter().flatten();
-        all.map(|(id, _)| id.rsplit('/').next().unwrap().to_owned()).collect()
+        let names: BTreeSet<String> = all.map(|(id, _)| id.rsplit('/').next().unwrap().to_owned()).collect();
+        names.into_iter().collect()
     };
     place.machines().into_iter().map(|(name, machine)| (name, names(&machine))).collect()
 }

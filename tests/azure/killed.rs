@@ -10,7 +10,7 @@ const POINTS: usize = 25;
 
 #[test]
 fn apply_killed_anywhere_and_repeated_ends_in_the_same_state() {
-    let place = Place::new(SMALL);
+    let place = Place::new(&everything());
     place.apply(&[]).ok();
     let wanted = place.shape();
     let changing = place.changes_that_went_through();
@@ -31,7 +31,7 @@ fn apply_killed_anywhere_and_repeated_ends_in_the_same_state() {
 
 #[test]
 fn destroy_killed_anywhere_and_repeated_leaves_nothing() {
-    let place = Place::new(SMALL);
+    let place = Place::new(&everything());
     place.apply(&[]).ok();
     let before = place.changes_that_went_through();
     place.destroy().ok();
@@ -50,6 +50,11 @@ fn destroy_killed_anywhere_and_repeated_leaves_nothing() {
         let left: Vec<String> = place.fake.resources().keys().cloned().collect();
         assert!(left.is_empty(), "{point:?} left {left:#?}");
     }
+}
+
+/// With a bucket, who may use it, the cloud's balancer and locks, so that every kind of resource is killed at.
+fn everything() -> String {
+    SMALL.replace("cloud:\n", "cloud:\n  buckets: [lfs]\n  balancer: cloud\n  deletion_protection: true\n")
 }
 
 #[derive(Debug)]

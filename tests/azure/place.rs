@@ -182,7 +182,20 @@ impl Place {
 
     /// What there is, without what differs from one time to the next: etags, identifiers, public addresses.
     pub fn shape(&self) -> BTreeMap<String, Value> {
-        self.fake.resources().into_iter().map(|(id, one)| (id, plain(one))).collect()
+        let mut shape = BTreeMap::new();
+        for (id, mut one) in self.fake.resources() {
+            let mut key = id;
+            // They are called after whom they are for, and that is another number each time.
+            if let Some((scope, _)) = key.split_once("/roleAssignments/") {
+                let same = shape.keys().filter(|other: &&String| other.starts_with(scope)).count();
+                key = format!("{scope}/roleAssignments/{same}");
+                for name in ["id", "name"] {
+                    one.as_object_mut().unwrap().remove(name);
+                }
+            }
+            shape.insert(key, plain(one));
+        }
+        shape
     }
 
     /// Runs the command and kills it (SIGKILL) while the fake holds a call. Panics with what it said where it ends before.

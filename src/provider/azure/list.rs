@@ -89,7 +89,14 @@ impl Azure {
             let attributes = balancer::attributes(&read.properties, &lists[arm::INTERFACE]);
             found.push(Found { attributes, ..self.plain(balancer, kind::BALANCER) });
         }
-        for (arm_kind, kind) in [(arm::KEY, kind::KEY), (arm::SET, kind::SET), (arm::PLACEMENT, kind::PROXIMITY)] {
+        for key in &lists[arm::KEY] {
+            // Without its comment, as it is wanted. One that this machine has no half of is replaced for machines to come.
+            let text = key.pointer("/properties/publicKey").and_then(Value::as_str).unwrap_or_default();
+            let public = text.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+            let attributes = BTreeMap::from([("public".to_owned(), json!(public))]);
+            found.push(Found { attributes, ..self.plain(key, kind::KEY) });
+        }
+        for (arm_kind, kind) in [(arm::SET, kind::SET), (arm::PLACEMENT, kind::PROXIMITY)] {
             found.extend(lists[arm_kind].iter().map(|one| self.plain(one, kind)));
         }
         for disk in &lists[arm::DISK] {

@@ -19,6 +19,8 @@ mod preflight;
 mod prices;
 mod registration;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 pub use options::AzureOptions;
 

@@ -95,8 +95,14 @@ impl Azure {
     pub(super) async fn register(&self, making: Making<'_>) -> Result<String, ProviderError> {
         let id = &making.resource.id;
         let namespace = id.strip_prefix("registration/").unwrap_or(id);
-        let sent = self.client.register_and_wait(namespace).await;
-        sent.map_err(|error| failed(&format!("register {namespace}"), &error))?;
+        self.client.register_and_wait(namespace).await.map_err(|error| {
+            let mut told = failed(&format!("register {namespace}"), &error);
+            if error.code == "AuthorizationFailed" {
+                let command = format!("az provider register --namespace {namespace} --wait");
+                told.hint = Some(format!("ask whoever owns the subscription to do it once: `{command}`"));
+            }
+            told
+        })?;
         Ok(self.registration_id(namespace))
     }
 }
