@@ -187,8 +187,9 @@ impl Place {
             let mut key = id;
             // They are called after whom they are for, and that is another number each time.
             if let Some((scope, _)) = key.split_once("/roleAssignments/") {
-                let same = shape.keys().filter(|other: &&String| other.starts_with(scope)).count();
-                key = format!("{scope}/roleAssignments/{same}");
+                let own = format!("{scope}/roleAssignments/");
+                let same = shape.keys().filter(|other: &&String| other.starts_with(&own)).count();
+                key = format!("{own}{same}");
                 for name in ["id", "name"] {
                     one.as_object_mut().unwrap().remove(name);
                 }
