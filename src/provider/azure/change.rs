@@ -40,6 +40,10 @@ impl Azure {
                         .await
                         .map_err(told)?;
                 }
+                ("disk_tagged", _) => {
+                    let disk = self.id(arm::DISK, &format!("{}-os", last(handle)));
+                    self.merge_tags(&doing, &disk, making.tags).await?;
+                }
                 ("protected", Value::Bool(held)) => self.hold(&doing, handle, *held).await?,
                 ("identity", wanted) => self.change_identity(&doing, handle, wanted.as_str()).await?,
                 ("data_disk", _) => {

@@ -168,7 +168,7 @@ impl Azure {
         };
         let interfaces = list(arm::INTERFACE).await?;
         let addresses = list(arm::ADDRESS).await?;
-        self.list_machines(&interfaces, &addresses, &[]).await
+        self.list_machines(&interfaces, &addresses, None).await
     }
 
     async fn environments_now(&self) -> Result<Vec<Expiring>, ProviderError> {

@@ -207,7 +207,7 @@ impl Azure {
             Ok(usages) => usages,
             Err(error) => return found.push(of_error("quotas", &failed("look at the quotas", &error))),
         };
-        let own = self.list_machines(&[], &[], &[]).await.unwrap_or_default();
+        let own = self.list_machines(&[], &[], None).await.unwrap_or_default();
         let cpus = |size: &str| {
             let size = sizes.iter().find(|known| known.name == size)?;
             Some((size.family.clone()?, size.can("vCPUs")?.parse::<f64>().ok()?))

@@ -97,6 +97,7 @@ impl Azure {
         if machine.attributes.get("disk_gb").and_then(Value::as_u64).is_some_and(|size| size < IMAGE_GB) {
             machine.attributes.insert("disk_gb".to_owned(), json!(IMAGE_GB));
         }
+        machine.attributes.insert("disk_tagged".to_owned(), json!(true));
         let own_kind = if machine.kind == kind::BASTION { "StandardSSD_LRS" } else { "Premium_LRS" };
         machine.attributes.entry("disk_type".to_owned()).or_insert(json!(own_kind));
         let name = machine.id.strip_prefix("node/").unwrap_or(&machine.id).to_owned();
@@ -160,7 +161,7 @@ impl Azure {
         match (kind, attribute) {
             // The system disk grows, and changes its type, only while its machine is deallocated.
             (kind::INSTANCE | kind::BASTION, "disk_gb" | "disk_type") => Some(Mutability::WithRestart),
-            (kind::INSTANCE | kind::BASTION, "data_disk") => Some(Mutability::InPlace),
+            (kind::INSTANCE | kind::BASTION, "data_disk" | "disk_tagged") => Some(Mutability::InPlace),
             (kind::FIREWALL, "parts") => Some(Mutability::InPlace),
             (kind::INTERFACE, "firewalls" | "rules" | "address") => Some(Mutability::InPlace),
             (kind::DISK, "size_gb" | "iops" | "throughput") => Some(Mutability::InPlace),
