@@ -40,9 +40,12 @@ endif
 planning: ## The benchmark of planning, each case once and no times judged; with TIMES=1 it measures
 	$(if $(TIMES),cargo bench,cargo test) --locked --package refarch-planning --benches
 
-# A cloud's library is large and is built once: see CONTRIBUTING.md for what it takes.
-test-clouds: setup emulators ## The clouds' providers on emulated accounts
-	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" cargo test --locked --all-features --no-fail-fast --test aws --test gcp --test azure
+test-clouds: setup emulators ## The clouds' tests with everything that goes wrong tried often: 25 kill points of each verb, 50 lost answers
+ifeq ($(NEXTEST),yes)
+	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" REFARCH_THOROUGH=1 cargo nextest run --locked --all-features --no-fail-fast --test aws --test gcp --test azure
+else
+	$(SUDO) env PATH="$(PATH)" CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" REFARCH_THOROUGH=1 cargo test --locked --all-features --no-fail-fast --test aws --test gcp --test azure
+endif
 
 unit: ## The tests that need no containers
 	cargo test --locked --lib
@@ -74,5 +77,5 @@ fmt:
 	cargo fmt --all --check
 
 clippy:
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-features --all-targets -- -D warnings
 	cargo clippy --locked --package refarch-planning --all-targets -- -D warnings

@@ -7,6 +7,8 @@ pub mod resolve;
 pub mod select;
 pub mod wiring;
 
+/// How a balancer asks whether a server is good: part of [`Edge`].
+pub use crate::catalog::Check;
 pub use model::{CloudBalancer, Edge, Leg, Machine, Node, Topology};
 pub use name::Name;
 pub use resolve::{Input, ResolveError, resolve};

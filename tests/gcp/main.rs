@@ -5,6 +5,8 @@
 #![cfg(feature = "gcp")]
 #![allow(clippy::unwrap_used)] // a test that cannot go on ends here
 
+#[path = "../support/bad_days.rs"]
+mod bad_days;
 mod changes;
 mod double;
 mod drift;

@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 
 use super::reach;
 use crate::{
-    catalog::Check,
     provider::{Resource, ResourceId},
-    topology::{Leg, Topology},
+    topology::{Check, Leg, Topology},
 };
 
 /// One port of a balancer.

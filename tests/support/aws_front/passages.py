@@ -119,7 +119,15 @@ def _terminate(world, call, _answer):
         for address in ec2.addresses:
             if address.instance is instance:
                 address.instance = address.eni = address.association_id = None
-        _through(world, instance, "shutting-down", "terminated")
+        _set(instance, "shutting-down")
+        world.on_its_way(instance.id, lambda gone=instance: _arrive_terminated(ec2, gone))
+
+
+def _arrive_terminated(ec2, instance):
+    _set(instance, "terminated")
+    # The interface that it was launched with goes with it; moto keeps it.
+    for nic in [nic for nic in ec2.enis.values() if nic.instance is instance]:
+        ec2.enis.pop(nic.id)
 
 
 def _copy_image(_world, call, answer):
