@@ -3,10 +3,11 @@
 
 use serde_json::json;
 
-use crate::{SMALL, place::Place};
-
-/// Points of each verb: spread evenly over its changing calls, by turns before and after the act.
-const POINTS: usize = 25;
+use crate::{
+    SMALL,
+    bad_days::{Point, points},
+    place::Place,
+};
 
 #[test]
 fn apply_killed_anywhere_and_repeated_ends_in_the_same_state() {
@@ -14,7 +15,6 @@ fn apply_killed_anywhere_and_repeated_ends_in_the_same_state() {
     place.apply(&[]).ok();
     let wanted = place.shape();
     let changing = place.changes_that_went_through();
-    assert!(changing >= POINTS, "{changing} changing calls are fewer than the points");
 
     for point in points(changing) {
         place.start_anew();
@@ -24,7 +24,7 @@ fn apply_killed_anywhere_and_repeated_ends_in_the_same_state() {
             place.elsewhere();
         }
         place.apply(&["--lock-wait", "60"]).ok();
-        assert_eq!(place.shape(), wanted, "{point:?}");
+        place.assert_shape(&wanted, &point);
         place.assert_settled();
     }
 }
@@ -36,7 +36,6 @@ fn destroy_killed_anywhere_and_repeated_leaves_nothing() {
     let before = place.changes_that_went_through();
     place.destroy().ok();
     let changing = place.changes_that_went_through() - before;
-    assert!(changing >= POINTS, "{changing} changing calls are fewer than the points");
 
     for point in points(changing) {
         place.start_anew();
@@ -57,27 +56,7 @@ fn everything() -> String {
     SMALL.replace("cloud:\n", "cloud:\n  buckets: [lfs]\n  balancer: cloud\n  deletion_protection: true\n")
 }
 
-#[derive(Debug)]
-struct Point {
-    /// Changing calls that pass first.
-    after: usize,
-    /// Silence before the act (`request`) or after it (`answer`).
-    when: &'static str,
-    /// What the killed run left on this machine is lost too.
-    elsewhere: bool,
-}
-
-fn points(changing: usize) -> Vec<Point> {
-    let last = changing - 1;
-    (0..POINTS)
-        .map(|index| Point {
-            after: index * last / (POINTS - 1),
-            when: if index % 2 == 0 { "answer" } else { "request" },
-            elsewhere: index % 5 == 4,
-        })
-        .collect()
-}
-
 fn hold(place: &Place, point: &Point) {
-    place.fake.rule(json!({ "method": "change", "skip": point.after, "times": 1, "hold": point.when }));
+    let when = if point.acted { "answer" } else { "request" };
+    place.fake.rule(json!({ "method": "change", "skip": point.after, "times": 1, "hold": when }));
 }

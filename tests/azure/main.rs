@@ -6,6 +6,8 @@
 
 #[path = "../support/azure_fake.rs"]
 mod azure_fake;
+#[path = "../support/bad_days.rs"]
+mod bad_days;
 mod balancers;
 mod changes;
 mod drift;

@@ -1,7 +1,7 @@
 //! A folder with an environment file, the subscription that it is for, and refarch in front of both.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -197,6 +197,19 @@ impl Place {
             shape.insert(key, plain(one));
         }
         shape
+    }
+
+    /// What there is is what there was; only what differs is shown.
+    #[track_caller]
+    pub fn assert_shape(&self, wanted: &BTreeMap<String, Value>, what: &dyn std::fmt::Debug) {
+        let found = self.shape();
+        let ids: BTreeSet<&String> = wanted.keys().chain(found.keys()).collect();
+        let differing: Vec<_> = ids
+            .into_iter()
+            .filter(|id| wanted.get(*id) != found.get(*id))
+            .map(|id| (id, wanted.get(id), found.get(id)))
+            .collect();
+        assert!(differing.is_empty(), "{what:?}: wanted, found: {differing:#?}");
     }
 
     /// Runs the command and kills it (SIGKILL) while the fake holds a call. Panics with what it said where it ends before.
