@@ -136,6 +136,24 @@ fn another_laptop_finds_everything() {
 }
 
 #[test]
+fn another_laptop_without_the_key_hands_one_over_for_machines_to_come() {
+    let place = Place::new(SMALL);
+    place.apply(&[]).ok();
+    let key = || place.all("/sshPublicKeys")["demo-key"]["properties"]["publicKey"].clone();
+    let known = |machine: &str| {
+        let machine = &place.machines()[machine]["properties"]["osProfile"]["linuxConfiguration"];
+        machine["ssh"]["publicKeys"][0]["keyData"].clone()
+    };
+    let before = key();
+    place.elsewhere();
+    place.write(&SMALL.replace("app: { count: 2", "app: { count: 3"));
+    place.apply(&[]).ok();
+    assert_ne!(key(), before);
+    assert_eq!((known("demo-app-2"), known("demo-app-3")), (before, key()), "who is there keeps the one that he has");
+    place.assert_settled();
+}
+
+#[test]
 fn two_environments_share_a_resource_group_and_nothing_else() {
     let own = format!("{SMALL}azure: {{ resource_group: shared }}\n");
     let place = Place::new(&own);

@@ -95,12 +95,16 @@ fn an_identity_that_somebody_took_away_comes_back_and_those_of_others_stay() {
     place.apply(&[]).ok();
     place.make_group("policies");
     let others = place.make_identity("policies", "monitoring");
+    // What one had before groups had their own.
+    let old = place.make_identity("refarch-demo", "demo-identity");
     let write = async |client: Client| {
         let own = client.id("refarch-demo", "Microsoft.ManagedIdentity/userAssignedIdentities", "demo-identity-app");
-        for (machine, named) in [("demo-app-1", json!({ &others: {}, own: null })), ("demo-app-2", json!({ &others: {} }))]
+        for (machine, named) in
+            [("demo-app-1", json!({ &others: {}, &old: {}, own: null })), ("demo-app-2", json!({ &others: {} }))]
         {
             let id = client.id("refarch-demo", "Microsoft.Compute/virtualMachines", machine);
-            let body = json!({ "identity": { "type": "SystemAssigned, UserAssigned", "userAssignedIdentities": named } });
+            let body =
+                json!({ "identity": { "type": "SystemAssigned, UserAssigned", "userAssignedIdentities": named } });
             client.patch(&id, compute::VERSION, &body).await.unwrap();
         }
     };

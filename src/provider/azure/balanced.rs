@@ -130,9 +130,8 @@ mod tests {
 
     #[test]
     fn who_uses_a_balancer_reaches_the_ports_behind_it_and_its_questions_open_nothing() {
-        let rules = |id: &str, texts: &[&str], needs: &[&str]| {
-            resource(id, kind::RULES, json!({ "rules": texts }), needs)
-        };
+        let rules =
+            |id: &str, texts: &[&str], needs: &[&str]| resource(id, kind::RULES, json!({ "rules": texts }), needs);
         let balancer = |id: &str, services: Value| resource(id, kind::BALANCER, json!({ "services": services }), &[]);
         let done = opened(vec![
             resource("firewall/inner", kind::FIREWALL, json!({}), &[]),
@@ -146,7 +145,10 @@ mod tests {
             balancer("balancer/external", json!(["443 to 443, asked at 443: node/lb-1"])),
             balancer(
                 "balancer/inner",
-                json!(["80 to 8880, asked at 8880/-/ready: node/app-1", "5432 to 5432, asked at 8008/primary: node/pg-1"]),
+                json!([
+                    "80 to 8880, asked at 8880/-/ready: node/app-1",
+                    "5432 to 5432, asked at 8008/primary: node/pg-1"
+                ]),
             ),
         ]);
         let ids: Vec<&str> = done.iter().map(|one| one.id.as_str()).collect();
@@ -155,7 +157,10 @@ mod tests {
             ["firewall/app", "rules/lb", "rules/app", "rules/postgres", "balancer/external", "balancer/inner"]
         );
         let told = |id: &str| done.iter().find(|one| one.id == id).unwrap();
-        assert_eq!(told("rules/lb").attributes["rules"], json!(["tcp/443 from 203.0.113.0/24", "tcp/9100 from monitor"]));
+        assert_eq!(
+            told("rules/lb").attributes["rules"],
+            json!(["tcp/443 from 203.0.113.0/24", "tcp/9100 from monitor"])
+        );
         assert_eq!(told("rules/app").attributes["rules"], json!(["tcp/8880 from gitaly"]));
         assert_eq!(told("rules/app").needs, ["firewall/app", "firewall/gitaly"]);
         assert_eq!(told("rules/postgres").attributes["rules"], json!(["tcp/5432 from pool"]));

@@ -146,10 +146,7 @@ pub(super) fn attributes(balancer: &Balancer, interfaces: &[Listed]) -> BTreeMap
         }
     });
     let public = balancer.fronts.first().is_some_and(|front| front.properties.public.is_some());
-    BTreeMap::from([
-        ("services".to_owned(), Service::texts(services.collect())),
-        ("public".to_owned(), json!(public)),
-    ])
+    BTreeMap::from([("services".to_owned(), Service::texts(services.collect())), ("public".to_owned(), json!(public))])
 }
 
 /// Two services on different ports that lead to the same port of the same nodes.

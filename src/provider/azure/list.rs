@@ -115,7 +115,9 @@ impl Azure {
             found.push(self.interface(interface)?);
         }
         let held = self.held(DOING).await?;
-        for mut machine in self.list_machines(&lists[arm::INTERFACE], &lists[arm::ADDRESS], Some(&lists[arm::DISK])).await? {
+        for mut machine in
+            self.list_machines(&lists[arm::INTERFACE], &lists[arm::ADDRESS], Some(&lists[arm::DISK])).await?
+        {
             let protected = held.contains(&machine.handle.to_lowercase());
             machine.attributes.insert("protected".to_owned(), json!(protected));
             found.push(machine);

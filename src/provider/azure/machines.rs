@@ -95,7 +95,10 @@ impl Azure {
             found.attributes.insert(name.to_owned(), value);
         };
         set("machine_type", json!(properties.hardware_profile.vm_size));
-        set("identity", seen.identity.as_ref().and_then(|all| self.own_identity(all)).map_or(json!(false), Value::from));
+        set(
+            "identity",
+            seen.identity.as_ref().and_then(|all| self.own_identity(all)).map_or(json!(false), Value::from),
+        );
         set("spot", json!(properties.priority.as_deref() == Some("Spot")));
         // The disk itself knows best: its machine tells nothing of it while it is deallocated, and what it was made with after
         // it grew. A machine that was made just now has not tagged it yet.
