@@ -228,6 +228,14 @@ class Refusals(Front):
         self.front("settle")
         self.ec2.delete_subnet(SubnetId=subnet)
 
+    def test_a_role_is_taken_out_of_its_profile_once(self):
+        self.iam.create_instance_profile(InstanceProfileName="nodes")
+        self.iam.create_role(RoleName="nodes", AssumeRolePolicyDocument="{}")
+        self.iam.add_role_to_instance_profile(InstanceProfileName="nodes", RoleName="nodes")
+        self.iam.remove_role_from_instance_profile(InstanceProfileName="nodes", RoleName="nodes")
+        with self.refused("NoSuchEntity", 404):
+            self.iam.remove_role_from_instance_profile(InstanceProfileName="nodes", RoleName="nodes")
+
     def test_an_image_of_another_architecture_is_refused(self):
         with self.refused("InvalidParameterValue"):
             self.run_instances(InstanceType="m6g.large")
