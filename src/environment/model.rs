@@ -305,6 +305,10 @@ pub enum Via {
     /// Private addresses, through Google's Identity-Aware Proxy: no port is open to anybody but Google. Needs `gcloud`
     /// on this machine.
     Iap,
+    /// Private addresses, through Azure Bastion: no port is open to anybody but it. Needs `az` with its extensions
+    /// `bastion` and `ssh` on this machine, logged in.
+    #[serde(rename = "azure-bastion")]
+    AzureBastion,
 }
 
 /// How a cloud machine's host key becomes known.

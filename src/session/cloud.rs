@@ -27,7 +27,7 @@ pub fn options(environment: &Environment, workspace: &Workspace) -> CloudOptions
         access: match environment.ssh.via {
             None | Some(Via::Bastion) => Access::Bastion,
             Some(Via::Public) => Access::Public,
-            Some(Via::Ssm | Via::Iap) => Access::Tunnel,
+            Some(Via::Ssm | Via::Iap | Via::AzureBastion) => Access::Tunnel,
         },
         // The images let in whom the machine is made for, and Azure refuses the usual names (`admin`, `root`).
         ssh_user: environment

@@ -14,9 +14,7 @@ fn in_many_runs_nothing_is_made_twice() {
     for run in 0..tries(50, 5) {
         place.front.post("reset", json!({}));
         place.elsewhere();
-        place
-            .front
-            .settings(json!({"settle_polls": run % 3, "settle_seconds": 0.3, "iam_seconds": run % 2}));
+        place.front.settings(json!({"settle_polls": run % 3, "settle_seconds": 0.3, "iam_seconds": run % 2}));
         place.front.faults(json!([
             {"operation": "RunInstances", "chance": 0.3, "seed": run, "lost": true, "times": 4},
             {"mutating": true, "chance": 0.05, "seed": run + 100, "lost": true},

@@ -55,7 +55,7 @@ fn services(place: &Place, balancer: &Value) -> BTreeMap<u64, (u64, u64, String,
 }
 
 /// Who may come to a port of a group's machines, as its rules on their interfaces say.
-fn may(place: &Place, group: &str, port: u64) -> BTreeSet<String> {
+pub fn may(place: &Place, group: &str, port: u64) -> BTreeSet<String> {
     let environment = place.environment();
     let groups = place.all("/networkSecurityGroups");
     let rules = groups[&format!("{environment}-firewall-{group}")]["properties"]["securityRules"].as_array().unwrap();
@@ -77,7 +77,7 @@ fn may(place: &Place, group: &str, port: u64) -> BTreeSet<String> {
     found
 }
 
-fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
+pub fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
     names.map(str::to_owned).into()
 }
 

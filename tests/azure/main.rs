@@ -20,6 +20,7 @@ mod place;
 mod refusals;
 mod registrations;
 mod sizes;
+mod tunnel;
 
 /// A small environment that is highly available: three voters, a balancer at the door, one of everything in between.
 /// Six machines and the bastion.

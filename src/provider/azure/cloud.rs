@@ -54,6 +54,7 @@ impl Azure {
             kind::BUCKET => self.make_bucket(making).await,
             kind::IDENTITY => self.make_identity(making).await,
             kind::INTERFACE => self.make_interface(making).await,
+            kind::TUNNEL => self.make_tunnel(making).await,
             kind::DISK => self.make_disk(making).await,
             kind::BALANCER => self.make_balancer(making).await,
             kind::SET => {
@@ -229,6 +230,7 @@ impl Azure {
             kind::STORE => vec![self.store_id()],
             kind::IDENTITY => vec![self.id_of(arm::IDENTITY, id)],
             kind::BALANCER => vec![self.id_of(arm::BALANCER, id)],
+            kind::TUNNEL => vec![self.id_of(arm::TUNNEL, id)],
             kind::INTERFACE => vec![self.id(arm::INTERFACE, &self.machine_name(id))],
             kind::DISK => vec![self.id(arm::DISK, &format!("{}-data", self.machine_name(id)))],
             kind::INSTANCE | kind::BASTION => vec![self.id(arm::MACHINE, &self.machine_name(id))],
@@ -268,6 +270,10 @@ impl Cloud for Azure {
 
     fn small(&self) -> &'static str {
         self.smallest()
+    }
+
+    fn tunnel(&self, handle: &str) -> Option<String> {
+        Some(self.way_through(handle))
     }
 
     fn places<'a>(&'a self) -> Answer<'a, BTreeMap<ResourceId, String>> {

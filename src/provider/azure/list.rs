@@ -69,6 +69,7 @@ impl Azure {
             (arm::IDENTITY, resources::IDENTITIES),
             (arm::STORE, storage::VERSION),
             (arm::INTERFACE, network::VERSION),
+            (arm::TUNNEL, network::VERSION),
         ];
         let asked = simple.iter().map(|(kind, version)| Box::pin(self.list_tagged(kind, version)) as BoxFuture<'_, _>);
         let asked: Vec<BoxFuture<'_, Result<Vec<Listed>, ProviderError>>> = asked.collect();
@@ -96,7 +97,8 @@ impl Azure {
             let attributes = BTreeMap::from([("public".to_owned(), json!(public))]);
             found.push(Found { attributes, ..self.plain(key, kind::KEY) });
         }
-        for (arm_kind, kind) in [(arm::SET, kind::SET), (arm::PLACEMENT, kind::PROXIMITY)] {
+        let plain = [(arm::SET, kind::SET), (arm::PLACEMENT, kind::PROXIMITY), (arm::TUNNEL, kind::TUNNEL)];
+        for (arm_kind, kind) in plain {
             found.extend(lists[arm_kind].iter().map(|one| self.plain(one, kind)));
         }
         for disk in &lists[arm::DISK] {

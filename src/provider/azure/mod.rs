@@ -21,6 +21,7 @@ mod registration;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 pub use options::AzureOptions;
 

@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 use super::{Azure, balanced::opened};
 use crate::provider::{
     Mutability, Resource,
-    cloud::{blueprint::kind, options::Access, reach::EVERYONE},
+    cloud::{
+        blueprint::kind,
+        options::{Access, NetworkOptions},
+        reach::EVERYONE,
+    },
 };
 
 /// GB of the images of the marketplace.
@@ -61,7 +65,7 @@ impl Azure {
     /// Adds the resource group, the storage account, an identity for each group that uses the buckets, and each machine's
     /// interface and data disk.
     pub(super) fn extended(&self, all: Vec<Resource>) -> Vec<Resource> {
-        let all = opened(identities(all));
+        let all = self.tunnelled(opened(identities(all)));
         let mut made = Vec::with_capacity(all.len() * 2);
         if self.azure.resource_group.is_none() {
             made.push(own(kind::GROUP, kind::GROUP, "everything of the environment is in it", &[], BTreeMap::new()));
@@ -172,8 +176,9 @@ impl Azure {
 
     /// Whether the file asks for something that Azure's provider does not have.
     pub(super) fn refusal(&self) -> Option<&'static str> {
-        (self.options.access == Access::Tunnel)
-            .then_some("Azure Bastion tunnels are not there yet: use `ssh.via: bastion`")
+        let own = matches!(self.options.network, NetworkOptions::Create { .. });
+        (self.options.access == Access::Tunnel && !own)
+            .then_some("an Azure Bastion is made in a network of refarch's own only: use `ssh.via: bastion`")
     }
 }
 
@@ -202,7 +207,13 @@ fn identities(all: Vec<Resource>) -> Vec<Resource> {
     done
 }
 
-fn own(id: &str, kind: &str, reason: &str, needs: &[String], attributes: BTreeMap<String, Value>) -> Resource {
+pub(super) fn own(
+    id: &str,
+    kind: &str,
+    reason: &str,
+    needs: &[String],
+    attributes: BTreeMap<String, Value>,
+) -> Resource {
     Resource {
         id: id.to_owned(),
         kind: kind.to_owned(),

@@ -46,6 +46,8 @@ pub mod kind {
     pub const PLACEMENT: &str = "placement policy";
     /// A node.
     pub const INSTANCE: &str = "instance";
+    /// The cloud's own way to the nodes, where it is a thing of its own.
+    pub const TUNNEL: &str = "tunnel";
     /// A machine that forwards SSH.
     pub const BASTION: &str = "bastion";
     /// A disk that no machine has any more.
@@ -68,7 +70,7 @@ pub mod kind {
     pub const INTERFACE: &str = "network interface";
 
     /// All of them, in the order in which they are made.
-    pub const ORDER: [&str; 23] = [
+    pub const ORDER: [&str; 24] = [
         REGISTRATION,
         GROUP,
         PROXIMITY,
@@ -88,6 +90,7 @@ pub mod kind {
         SET,
         PLACEMENT,
         INTERFACE,
+        TUNNEL,
         BASTION,
         INSTANCE,
         MEMBERS,
@@ -110,6 +113,7 @@ pub mod kind {
             BASTION | INSTANCE => {
                 &[INTERFACE, SUBNET, ADDRESS, FIREWALL, KEY, IDENTITY, NETWORK, DISK, SET, PLACEMENT, PROXIMITY, GROUP]
             }
+            TUNNEL => &[SUBNET, ADDRESS, NETWORK, GROUP],
             MEMBERS => &[NETWORK, GROUP],
             BALANCER => &[SUBNET, ADDRESS, FIREWALL, NETWORK, MEMBERS, GROUP],
             _ => &[GROUP],

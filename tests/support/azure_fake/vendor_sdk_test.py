@@ -304,6 +304,32 @@ class VendorSdk(unittest.TestCase):
         self.make_interface("n", loadBalancerBackendAddressPools=[{"id": f"{me}/backendAddressPools/p"}])
         self.refused("LoadBalancerInUse", self.network.load_balancers.begin_delete, "rg", "inside")
 
+    def test_a_bastion_has_a_subnet_of_its_own(self):
+        self.make_network()
+        make_subnet = self.network.subnets.begin_create_or_update
+        self.network.public_ip_addresses.begin_create_or_update(
+            "rg", "door", {"location": PLACE, "sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}
+        ).result()
+
+        def wanted(subnet, sku="Standard"):
+            place = {
+                "subnet": {"id": self.resource("Microsoft.Network/virtualNetworks", f"net/subnets/{subnet}")},
+                "publicIPAddress": {"id": self.resource("Microsoft.Network/publicIPAddresses", "door")},
+            }
+            return {"location": PLACE, "sku": {"name": sku}, "properties": {"enableTunneling": True, "ipConfigurations": [{"name": "main", "properties": place}]}}
+
+        put = self.network.bastion_hosts.begin_create_or_update
+        self.refused("BastionSubnetNameInvalid", put, "rg", "way", wanted("nodes"))
+        make_subnet("rg", "net", "AzureBastionSubnet", {"properties": {"addressPrefix": "10.1.1.0/27"}}).result()
+        self.refused("BastionSubnetTooSmall", put, "rg", "way", wanted("AzureBastionSubnet"))
+        make_subnet("rg", "net", "AzureBastionSubnet", {"properties": {"addressPrefix": "10.1.1.0/26"}}).result()
+        self.refused("BastionHostSkuDoesNotSupportFeature", put, "rg", "way", wanted("AzureBastionSubnet", "Basic"))
+        self.assertTrue(put("rg", "way", wanted("AzureBastionSubnet")).result().enable_tunneling)
+        self.refused("InUseSubnetCannotBeDeleted", self.network.subnets.begin_delete, "rg", "net", "AzureBastionSubnet")
+        self.refused("PublicIPAddressCannotBeDeleted", self.network.public_ip_addresses.begin_delete, "rg", "door")
+        self.network.bastion_hosts.begin_delete("rg", "way").result()
+        self.network.subnets.begin_delete("rg", "net", "AzureBastionSubnet").result()
+
     def test_rules_of_a_security_group_are_held(self):
         self.network.application_security_groups.begin_create_or_update("rg", "asg", {"location": PLACE}).result()
         group = {"id": self.resource("Microsoft.Network/applicationSecurityGroups", "asg")}

@@ -51,7 +51,7 @@ impl Sku {
 }
 
 /// A named part of a resource.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Part<P> {
     /// Id. Never sent.
@@ -235,6 +235,30 @@ pub struct Front {
     /// Address inside.
     #[serde(rename = "privateIPAddress")]
     pub private: Option<String>,
+}
+
+/// An Azure Bastion.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BastionHost {
+    /// Where it is.
+    pub ip_configurations: Vec<Part<BastionPlace>>,
+    /// Whether programs may come through it, and not only Azure's portal.
+    pub enable_tunneling: bool,
+}
+
+/// Where an Azure Bastion is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BastionPlace {
+    /// Its own subnet, called `AzureBastionSubnet`.
+    pub subnet: Reference,
+    /// Address outside.
+    #[serde(rename = "publicIPAddress")]
+    pub public: Reference,
+    /// `Dynamic`.
+    #[serde(rename = "privateIPAllocationMethod")]
+    pub allocation: String,
 }
 
 /// Whom a balancer sends to.

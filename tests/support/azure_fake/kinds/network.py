@@ -272,10 +272,22 @@ class BastionHost(NetworkKind):
     slow = 5
 
     def rules(self, world, arm, body, old):
-        for configuration in property_of(body, "properties", "ipConfigurations") or []:
+        if property_of(body, "properties", "enableTunneling") and property_of(body, "sku", "name") not in ("Standard", "Premium"):
+            raise bad("BastionHostSkuDoesNotSupportFeature", "tunneling needs a Bastion of the sku Standard or Premium")
+        configurations = property_of(body, "properties", "ipConfigurations") or []
+        if len(configurations) != 1:
+            raise bad("BastionHostIpConfigurationCountInvalid", f"a Bastion has one IP configuration, not {len(configurations)}")
+        for configuration in configurations:
             wanted = configuration["properties"]
-            if not wanted["subnet"]["id"].lower().endswith("/subnets/azurebastionsubnet"):
+            subnet = wanted["subnet"]["id"]
+            if not subnet.lower().endswith("/subnets/azurebastionsubnet"):
                 raise bad("BastionSubnetNameInvalid", "the subnet of a Bastion must be called AzureBastionSubnet")
+            if addresses.subnet_of(world, subnet).prefixlen > 26:
+                raise bad("BastionSubnetTooSmall", "the subnet of a Bastion must be /26 or larger")
+            for user, _ in world.users_of(subnet):
+                if user.id.key != arm.key:
+                    raise bad("BastionHostAlreadyExistsInVirtualNetwork", f"{user.id.text} is in {subnet} already")
+            addresses.need_standard(world, wanted["publicIPAddress"]["id"])
             addresses.need_free(world, arm, wanted["publicIPAddress"]["id"])
 
 
