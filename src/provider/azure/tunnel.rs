@@ -101,7 +101,7 @@ impl Azure {
         format!(
             "az network bastion ssh --only-show-errors --name {name} --resource-group {group} \
              --target-resource-id {machine} --resource-port {port} --auth-type ssh-key --username {user} \
-             --ssh-key {} -- -W 127.0.0.1:{port}",
+             --ssh-key {} -- -o BatchMode=yes -W 127.0.0.1:{port}",
             key.display()
         )
     }
