@@ -34,7 +34,7 @@ fn nothing_but_azure_bastion_reaches_ssh() {
     assert_eq!((after("--name"), after("--resource-group")), ("demo-tunnel", "refarch-demo"));
     assert_eq!((after("--target-resource-id"), after("--username")), (machine.as_str(), "refarch"));
     assert!(Path::new(after("--ssh-key")).exists(), "{said:?}");
-    assert_eq!(said[said.len() - 3..], ["--", "-W", "127.0.0.1:22"]);
+    assert_eq!(said[said.len() - 5..], ["--", "-o", "BatchMode=yes", "-W", "127.0.0.1:22"]);
 
     place.destroy().ok();
     place.assert_empty();
