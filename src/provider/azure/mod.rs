@@ -2,6 +2,7 @@
 
 mod access;
 pub mod azure_mgmt;
+mod balanced;
 mod balancer;
 mod change;
 mod cloud;
@@ -16,7 +17,11 @@ mod network;
 mod options;
 mod preflight;
 mod prices;
+mod registration;
 mod shape;
+#[cfg(test)]
+mod tests;
+mod tunnel;
 
 pub use options::AzureOptions;
 

@@ -352,7 +352,8 @@ async fn sizes_zones_and_quotas_are_known_before_anything_is_made() {
     assert_eq!(images, ["1.0.20261101"]);
     fake.set(json!({ "unregistered": ["Microsoft.Network"] }));
     assert_eq!(client.registration("Microsoft.Network").await.unwrap().unwrap().registration_state, "NotRegistered");
-    client.register("Microsoft.Network").await.unwrap();
+    assert_eq!(client.register("Microsoft.Network").await.unwrap().registration_state, "Registering");
+    client.register_and_wait("Microsoft.Network").await.unwrap();
     assert_eq!(client.registration("Microsoft.Network").await.unwrap().unwrap().registration_state, "Registered");
 }
 
