@@ -1,6 +1,10 @@
 //! Machines on Microsoft Azure: the calls of [`crate::provider::cloud::Cloud`], in Azure's words.
 
 mod access;
+#[cfg(test)]
+#[allow(dead_code)] // the tests of the whole binary use the rest
+#[path = "../../../tests/support/azure_fake.rs"]
+mod azure_fake;
 pub mod azure_mgmt;
 mod balanced;
 mod balancer;

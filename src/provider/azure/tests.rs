@@ -8,18 +8,13 @@ use tokio::sync::OnceCell;
 
 use super::{
     Azure, AzureOptions,
+    azure_fake::{AzureFake, CLIENT, SECRET, SUBSCRIPTION, TENANT},
     azure_mgmt::{Client, Login, Patience, Place},
 };
 use crate::provider::{
     Resource,
     cloud::{Book, CloudOptions, Making, blueprint::kind, tags},
 };
-
-#[allow(dead_code)] // the tests of the whole binary use the rest
-#[path = "../../../tests/support/azure_fake.rs"]
-mod azure_fake;
-
-use azure_fake::{AzureFake, CLIENT, SECRET, SUBSCRIPTION, TENANT};
 
 fn azure(fake: &AzureFake) -> Azure {
     let login = Login {
