@@ -45,7 +45,7 @@ pub fn apply(input: &Input<'_>) -> Plan {
     let mut removals = Vec::new();
     // Node -> the step after which it can be configured.
     let mut arrivals: BTreeMap<&str, StepId> = BTreeMap::new();
-    let planned: BTreeSet<&str> = input.changes.iter().map(resource_id).collect();
+    let planned: BTreeSet<&str> = input.changes.iter().map(Change::id).collect();
 
     for change in input.changes {
         let step = infrastructure(change, &planned, input.leaving);
@@ -243,7 +243,7 @@ fn await_node(node: &str, reason: String, needs: Vec<StepId>) -> Step {
 /// Removes everything, nodes first.
 #[must_use]
 pub fn destroy(environment: &str, changes: &[Change], notes: Vec<String>) -> Plan {
-    let planned: BTreeSet<&str> = changes.iter().map(resource_id).collect();
+    let planned: BTreeSet<&str> = changes.iter().map(Change::id).collect();
     let all_go = Leaving::default();
     let mut steps: Vec<Step> = changes.iter().map(|change| infrastructure(change, &planned, &all_go)).collect();
     remove_in_order(&mut steps, changes);
@@ -281,16 +281,6 @@ fn remove_in_order<'a>(steps: &mut [Step], changes: impl IntoIterator<Item = &'a
     }
 }
 
-fn resource_id(change: &Change) -> &str {
-    match change {
-        Change::Create { resource }
-        | Change::Start { resource }
-        | Change::Update { resource, .. }
-        | Change::Replace { resource, .. } => &resource.id,
-        Change::Delete { live } => &live.id,
-    }
-}
-
 fn infrastructure(change: &Change, planned: &BTreeSet<&str>, leaving: &Leaving) -> Step {
     let kept = |node: &Option<String>| node.as_ref().is_some_and(|node| leaving.keeps_data.contains(node));
     let needs_of = |resource: &Resource| -> Vec<StepId> {
@@ -301,7 +291,7 @@ fn infrastructure(change: &Change, planned: &BTreeSet<&str>, leaving: &Leaving) 
             .map(|need| StepId::from(format!("resource/{need}")))
             .collect()
     };
-    let id = StepId::from(format!("resource/{}", resource_id(change)));
+    let id = StepId::from(format!("resource/{}", change.id()));
     let fields = |fields: &[crate::provider::FieldChange]| {
         fields
             .iter()
@@ -361,7 +351,7 @@ fn infrastructure(change: &Change, planned: &BTreeSet<&str>, leaving: &Leaving) 
         ),
     };
     // Of several that are alike, which one; a node's name stands beside it anyway.
-    let which = match (node, resource_id(change).split_once('/')) {
+    let which = match (node, change.id().split_once('/')) {
         (None, Some((_, which))) => format!(" {which}"),
         _ => String::new(),
     };
