@@ -35,7 +35,9 @@ impl Object for Context {
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         let facts = &self.facts;
-        if let (Some(own), "secrets" | "accepted" | "node" | "listeners" | "allowed" | "service" | "own_file") = (&self.own, key) {
+        if let (Some(own), "secrets" | "accepted" | "node" | "listeners" | "allowed" | "service" | "own_file") =
+            (&self.own, key)
+        {
             own.store(true, Ordering::Relaxed);
         }
         match key {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::model::{Action, ItemChange, Plan, Step, StepId};
 use crate::{
-    configure::{Item, Stage},
+    configure::{Item, Stage, Want},
     provider::{Change, Resource},
 };
 
@@ -152,7 +152,7 @@ pub fn drift(plan: &Plan, stages: &BTreeMap<String, Vec<Stage>>, applied: &Appli
                 let stage = stages.get(node).and_then(|stages| stages.iter().find(|stage| stage.role == *role));
                 stage.and_then(|stage| configure(step, stage, applied))
             }
-            Action::Task { .. } => None,
+            Action::Task { .. } | Action::Drill { .. } => None,
         };
         match kept {
             Some(step) => steps.push(step),
@@ -206,7 +206,13 @@ fn follows(change: &ItemChange) -> bool {
 
 fn fingerprint(item: &Item) -> String {
     // The content is part of it, so only the hash may be kept.
-    hash(&format!("{:?}", item.want))
+    match &item.want {
+        Want::File { path, content, mode, owner, group, secret, initial } => {
+            let content = Sha256::digest(content);
+            hash(&format!("{path:?} {content:?} {mode} {owner} {group} {secret} {initial}"))
+        }
+        want => hash(&format!("{want:?}")),
+    }
 }
 
 fn resource_fingerprint(resource: &Resource) -> String {

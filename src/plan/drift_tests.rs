@@ -2,7 +2,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::{
-    configure::Want,
     plan::{Risk, Verb},
     provider::{Condition, Live},
 };
@@ -12,7 +11,7 @@ fn file(path: &str, content: &str) -> Item {
         id: format!("file {path}"),
         want: Want::File {
             path: path.to_owned(),
-            content: content.into(),
+            content: content.as_bytes().into(),
             mode: "0644".to_owned(),
             owner: "root".to_owned(),
             group: "root".to_owned(),

@@ -128,7 +128,7 @@ impl Session {
             Verb::Backup => (to, ""),
             Verb::Restore => ("full", to),
             Verb::Verify => ("", ""),
-            Verb::Apply | Verb::Upgrade | Verb::Destroy => return Ok(String::new()),
+            Verb::Apply | Verb::Upgrade | Verb::Destroy | Verb::Drill => return Ok(String::new()),
         };
         let good = |c: char| c.is_ascii_alphanumeric() || " .:+-".contains(c);
         if !format!("{kind}{target}").chars().all(good) {

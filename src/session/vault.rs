@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{Error, Session, open::Addresses};
 use crate::{
-    catalog::SecretSpec,
     configure::{Inputs, RenderError, Renderer, SecretSource, Stage},
     secrets::{CertificateRequest, IdentitySource, SecretStore},
     topology::Node,
