@@ -71,7 +71,7 @@ fn fault(text: &str, spec: &SecretSpec) -> Option<String> {
     let bytes = match spec {
         SecretSpec::Base64 { bytes } => Some((STANDARD.decode(text).ok().map(|found| found.len()), *bytes, "base64")),
         SecretSpec::Hex { bytes } => {
-            let hex = text.chars().all(|c| c.is_ascii_hexdigit()) && text.len() % 2 == 0;
+            let hex = text.chars().all(|c| c.is_ascii_hexdigit()) && text.len().is_multiple_of(2);
             Some((hex.then_some(text.len() / 2), *bytes, "hexadecimal"))
         }
         _ => None,
