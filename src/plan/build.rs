@@ -405,8 +405,7 @@ fn stage_work<'a>(
             Vec::new(),
         ));
     }
-    let NodeState::Seen { stages, .. } = state else { return None };
-    let results = stages.get(&stage.role)?;
+    let results = results(stage, state)?;
     let differing: Vec<&ItemResult> = results.iter().filter(|result| result.outcome != Outcome::Ok).collect();
     if differing.is_empty() {
         return None;
@@ -422,6 +421,19 @@ fn stage_work<'a>(
         many => format!("{} of {} things differ", many.len(), results.len()),
     };
     Some((reason, risk, changes))
+}
+
+/// What a look at the node found of a stage; none where nobody looked.
+fn results<'a>(stage: &Stage, state: &'a NodeState) -> Option<&'a [ItemResult]> {
+    let NodeState::Seen { stages, .. } = state else { return None };
+    stages.get(&stage.role).map(Vec::as_slice)
+}
+
+/// What differs on a node from what a stage wants, as it was found; none where nobody looked.
+pub(super) fn differences(stage: &Stage, state: &NodeState) -> Option<Vec<ItemChange>> {
+    let mut fresh = Fresh::default();
+    let differing = results(stage, state)?.iter().filter(|result| result.outcome != Outcome::Ok);
+    Some(differing.map(|result| item_change(stage, result, &mut fresh)).collect())
 }
 
 /// Whether a stage has a command that was done before on a node that serves, and that a stage before it may make

@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::model::{Action, ItemChange, Plan, Step, StepId};
+use super::{
+    build::differences,
+    model::{Action, ItemChange, Plan, Step, StepId},
+};
 use crate::{
     configure::{Item, Stage, Want},
+    observe::NodeState,
     provider::{Change, Resource},
 };
 
@@ -129,7 +133,12 @@ impl Applied {
 
 /// The part of a plan that mends what nobody asked for. Where nothing is known of what was applied, that is all of it.
 #[must_use]
-pub fn drift(plan: &Plan, stages: &BTreeMap<String, Vec<Stage>>, applied: &Applied) -> Drift {
+pub fn drift(
+    plan: &Plan,
+    stages: &BTreeMap<String, Vec<Stage>>,
+    nodes: &BTreeMap<String, NodeState>,
+    applied: &Applied,
+) -> Drift {
     let silent: BTreeSet<&str> = plan.unreachable.iter().map(|node| node.node.as_str()).collect();
     let arriving: BTreeSet<&str> = plan
         .steps
@@ -150,7 +159,12 @@ pub fn drift(plan: &Plan, stages: &BTreeMap<String, Vec<Stage>>, applied: &Appli
             Action::AwaitNode => Some(step.clone()),
             Action::Configure { role } => {
                 let stage = stages.get(node).and_then(|stages| stages.iter().find(|stage| stage.role == *role));
-                stage.and_then(|stage| configure(step, stage, applied))
+                // The plan says of a stage after one that changes only that it is looked at again: what was found counts.
+                let found = stage.zip(nodes.get(node)).and_then(|(stage, state)| differences(stage, state));
+                if found.as_ref().is_some_and(Vec::is_empty) {
+                    continue;
+                }
+                stage.zip(found).and_then(|(stage, found)| configure(step, stage, &found, applied))
             }
             Action::Task { .. } | Action::Drill { .. } => None,
         };
@@ -186,9 +200,9 @@ fn infrastructure(step: &Step, change: &Change, applied: &Applied) -> Option<Ste
     (known || applied.is_empty()).then(|| Step { reason: reason.to_owned(), ..step.clone() })
 }
 
-fn configure(step: &Step, stage: &Stage, applied: &Applied) -> Option<Step> {
+fn configure(step: &Step, stage: &Stage, found: &[ItemChange], applied: &Applied) -> Option<Step> {
     let counts = |change: &&ItemChange| !follows(change) && (applied.is_empty() || applied.has_item(stage, change));
-    let changes: Vec<ItemChange> = step.changes.iter().filter(counts).cloned().collect();
+    let changes: Vec<ItemChange> = found.iter().filter(counts).cloned().collect();
     let reason = match changes.as_slice() {
         [] => return None,
         [one] => format!("{}: {}", one.item, one.detail),

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::{
+    configure::{ItemResult, Outcome},
     plan::{Risk, Verb},
     provider::{Condition, Live},
 };
@@ -38,17 +39,11 @@ fn resource(image: &str) -> Resource {
     }
 }
 
-fn step(action: Action, changes: &[(&str, &str)]) -> Step {
+fn step(action: Action) -> Step {
     let id = match &action {
         Action::Configure { role } => format!("configure/demo-app-1/{role}"),
         Action::AwaitNode => "await/demo-app-1".to_owned(),
         _ => "resource/node/demo-app-1".to_owned(),
-    };
-    let change = |(item, detail): &(&str, &str)| ItemChange {
-        item: (*item).to_owned(),
-        detail: (*detail).to_owned(),
-        diff: None,
-        secret: false,
     };
     Step {
         id: id.into(),
@@ -58,7 +53,7 @@ fn step(action: Action, changes: &[(&str, &str)]) -> Step {
         needs: vec![],
         risk: Risk::None,
         action,
-        changes: changes.iter().map(change).collect(),
+        changes: vec![],
     }
 }
 
@@ -76,9 +71,20 @@ fn plan(steps: Vec<Step>) -> Plan {
     }
 }
 
-fn drifted(plan: &Plan, stage: Stage, applied: &Applied) -> (Vec<String>, Vec<String>) {
+/// What a look at the node found to differ.
+type Found<'a> = &'a [(&'a str, &'a str)];
+
+fn drifted(plan: &Plan, stage: Stage, found: Found<'_>, applied: &Applied) -> (Vec<String>, Vec<String>) {
+    let result = |(id, detail): &(&str, &str)| ItemResult {
+        id: (*id).to_owned(),
+        outcome: Outcome::Changed,
+        detail: (*detail).to_owned(),
+        present: None,
+    };
+    let seen = BTreeMap::from([(stage.role.clone(), found.iter().map(result).collect())]);
+    let nodes = BTreeMap::from([("demo-app-1".to_owned(), NodeState::Seen { stages: seen, leads: BTreeSet::new() })]);
     let stages = BTreeMap::from([("demo-app-1".to_owned(), vec![stage])]);
-    let found = drift(plan, &stages, applied);
+    let found = drift(plan, &stages, &nodes, applied);
     let told = found.plan.steps.iter().map(|step| format!("{}: {}", step.id, step.reason)).collect();
     (told, found.expected.iter().map(ToString::to_string).collect())
 }
@@ -97,40 +103,38 @@ fn a_file_that_somebody_edited_is_drift_and_one_that_the_environment_wants_other
     let now = stage(vec![file("/etc/a", "1"), file("/etc/b", "2")]);
     let configure = Action::Configure { role: "app".to_owned() };
     let both = [("file /etc/a", "content"), ("file /etc/b", "content"), ("service app", "restart (/etc/a changed)")];
-    let plan = plan(vec![step(configure, &both)]);
+    let plan = plan(vec![step(configure)]);
     let applied = applied(&before);
     assert_eq!(
-        drifted(&plan, now.clone(), &applied),
+        drifted(&plan, now.clone(), &both, &applied),
         (vec!["configure/demo-app-1/app: file /etc/a: content".to_owned()], vec![])
     );
     let wanted = stage(vec![file("/etc/a", "2"), file("/etc/b", "2")]);
-    assert_eq!(drifted(&plan, wanted, &applied), (vec![], vec!["configure/demo-app-1/app".to_owned()]));
+    assert_eq!(drifted(&plan, wanted, &both, &applied), (vec![], vec!["configure/demo-app-1/app".to_owned()]));
+    // It is in the plan because a stage before it changes something: neither drift nor asked for.
+    assert_eq!(drifted(&plan, before, &[], &applied), (vec![], vec![]));
 }
 
 #[test]
 fn a_machine_that_is_gone_is_one_piece_of_news() {
     let of = stage(vec![file("/etc/a", "1")]);
     let create = Action::Infrastructure(Change::Create { resource: resource("a") });
-    let steps = vec![
-        step(create, &[]),
-        step(Action::AwaitNode, &[]),
-        step(Action::Configure { role: "app".to_owned() }, &[("file /etc/a", "new")]),
-    ];
-    let found = drifted(&plan(steps.clone()), of.clone(), &applied(&of));
+    let steps = vec![step(create), step(Action::AwaitNode), step(Action::Configure { role: "app".to_owned() })];
+    let found = drifted(&plan(steps.clone()), of.clone(), &[("file /etc/a", "new")], &applied(&of));
     assert_eq!(found, (vec!["resource/node/demo-app-1: it was there, and is gone".to_owned()], vec![]));
 
     // A node that the file has now and did not have before is no drift.
     let mut without = applied(&of);
     without.note(AppliedEntry::Removed { id: "node/demo-app-1".to_owned(), node: Some("demo-app-1".to_owned()) });
     without.note(AppliedEntry::resource(&Resource { id: "network".to_owned(), ..resource("n") }));
-    assert_eq!(drifted(&plan(steps), of, &without), (vec![], vec!["resource/node/demo-app-1".to_owned()]));
+    assert_eq!(drifted(&plan(steps), of, &[], &without), (vec![], vec!["resource/node/demo-app-1".to_owned()]));
 }
 
 #[test]
 fn stopped_changed_and_strange_resources_are_drift() {
     let of = stage(vec![]);
     let applied = applied(&of);
-    let told = |change| drifted(&plan(vec![step(Action::Infrastructure(change), &[])]), of.clone(), &applied).0;
+    let told = |change| drifted(&plan(vec![step(Action::Infrastructure(change))]), of.clone(), &[], &applied).0;
     assert_eq!(told(Change::Start { resource: resource("a") }), ["resource/node/demo-app-1: it was stopped"]);
     let update = |image| Change::Update { resource: resource(image), fields: vec![], restart: false };
     assert_eq!(told(update("a")), ["resource/node/demo-app-1: it was changed at the provider"]);

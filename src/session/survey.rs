@@ -90,7 +90,7 @@ impl Session {
     /// # Errors
     /// When what was applied last cannot be read.
     pub fn drift(&self, survey: &Survey) -> Result<Drift, Error> {
-        Ok(plan::drift(&survey.plan, &survey.stages, &read_applied(&self.workspace.applied())?))
+        Ok(plan::drift(&survey.plan, &survey.stages, &survey.nodes, &read_applied(&self.workspace.applied())?))
     }
 
     /// Keeps what was found to be as wanted, so that a later change of it is known to be somebody else's. Needs the lock.
