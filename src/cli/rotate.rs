@@ -50,9 +50,11 @@ pub async fn run(session: &Session, name: &str, args: &RunArgs, output: &Output)
     lost.abort();
     lock.release().map_err(session::Error::from)?;
     if !output.json() && !matches!(code, Ok(exit::DONE)) {
+        let (number, what) = phase.describe();
         let _ = writeln!(
             std::io::stderr(),
-            "the rotation of {name} is not done; both values are good, and the same command goes on"
+            "the rotation of {name} is not done: it stopped in phase {number} of {} ({what}), and the same command goes on",
+            RotationPhase::COUNT
         );
     }
     if !output.json() && matches!(code, Ok(exit::DONE)) {

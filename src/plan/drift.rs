@@ -201,7 +201,12 @@ fn infrastructure(step: &Step, change: &Change, applied: &Applied) -> Option<Ste
 }
 
 fn configure(step: &Step, stage: &Stage, found: &[ItemChange], applied: &Applied) -> Option<Step> {
-    let counts = |change: &&ItemChange| !follows(change) && (applied.is_empty() || applied.has_item(stage, change));
+    // A service that does not answer is news where nothing else tells why.
+    let probe = |change: &&ItemChange| change.item.starts_with("ready ");
+    let all_probes = found.iter().all(|change| probe(&change));
+    let counts = |change: &&ItemChange| {
+        !follows(change) && (all_probes || !probe(change)) && (applied.is_empty() || applied.has_item(stage, change))
+    };
     let changes: Vec<ItemChange> = found.iter().filter(counts).cloned().collect();
     let reason = match changes.as_slice() {
         [] => return None,

@@ -116,6 +116,23 @@ fn a_file_that_somebody_edited_is_drift_and_one_that_the_environment_wants_other
 }
 
 #[test]
+fn a_service_that_does_not_answer_is_news_only_where_nothing_tells_why() {
+    let item = |id: &str| Item { id: id.to_owned(), want: Want::Absent { path: id.to_owned() } };
+    let stage = stage(vec![item("service app"), item("ready app")]);
+    let applied = applied(&stage);
+    let told = |found: Found<'_>| {
+        let plan = plan(vec![step(Action::Configure { role: "app".to_owned() })]);
+        drifted(&plan, stage.clone(), found, &applied).0
+    };
+    let silent = ("ready app", "not ready");
+    assert_eq!(
+        told(&[("service app", "start (inactive)"), silent]),
+        ["configure/demo-app-1/app: service app: start (inactive)"]
+    );
+    assert_eq!(told(&[silent]), ["configure/demo-app-1/app: ready app: not ready"]);
+}
+
+#[test]
 fn a_machine_that_is_gone_is_one_piece_of_news() {
     let of = stage(vec![file("/etc/a", "1")]);
     let create = Action::Infrastructure(Change::Create { resource: resource("a") });
