@@ -20,10 +20,14 @@ POLICY=
 LATER=
 PENDING=
 FOLDERS=
+DIFFERS=
 trap '[ -z "$T" ] || rm -f -- "$T"; [ -z "$POLICY" ] || rm -f -- "$POLICY"; leave_nothing' EXIT
 trap 'exit 143' HUP INT TERM PIPE
 
-say() { printf '\036%s %s %s\n' "$1" "$2" "$3"; }
+say() {
+    [ "$2" != changed ] || DIFFERS=1
+    printf '\036%s %s %s\n' "$1" "$2" "$3"
+}
 doing() { printf '\036%s doing %s\n' "$1" "$2"; }
 fail() {
     say "$1" failed "$2"
@@ -49,6 +53,10 @@ ask() { # seconds, number and text of each
     s=$1
     shift
     YES=$YES$NL$(timeout -k 5 "$s" sh -c "$ASK" sh "$@" 3<&-)
+    while [ $# -gt 0 ]; do
+        eval "Q$1=\$2"
+        shift 2
+    done
 }
 ASK='i=0
 while [ $# -gt 0 ]; do
@@ -504,9 +512,18 @@ clock() {
     read -r NOW x </proc/uptime
     NOW=${NOW%.*}
 }
+# A service that is late with one answer is not one that is to be mended: where nothing else differs, it is asked again.
+ready_after_all() { # number
+    for pause in 0.5 1 2; do
+        [ -z "$DIFFERS" ] || return 1
+        sleep $pause
+        eval "bounded 10 \"\$Q$1\"" >/dev/null 2>&1 && return
+    done
+    return 1
+}
 ready() { # number, seconds, text
     if [ "$M" = check ]; then
-        if answered "$1"; then say "$1" ok ''; else say "$1" changed 'not ready'; fi
+        if answered "$1" || ready_after_all "$1"; then say "$1" ok ''; else say "$1" changed 'not ready'; fi
         return
     fi
     clock

@@ -246,6 +246,27 @@ fn everything(rig: &Rig) -> Vec<Item> {
 }
 
 #[tokio::test]
+async fn a_service_that_is_late_with_one_answer_is_not_drift() {
+    let rig = Rig::new();
+    let asked = rig.text("asked");
+    let late = format!("echo x >>{asked}; test \"$(wc -l <{asked})\" -ge 3");
+    let checked = rig.run(Mode::Check, &[ready("late", late, 2)]).await;
+    assert_eq!(checked.of("ready late").0, Outcome::Ok);
+    assert_eq!(fs::read_to_string(rig.path("asked")).unwrap(), "x\nx\nx\n");
+}
+
+#[tokio::test]
+async fn a_probe_is_asked_once_where_something_else_differs_anyway() {
+    let rig = Rig::new();
+    let asked = rig.text("asked");
+    let never = format!("echo x >>{asked}; false");
+    let items = [rig.file("etc/app/new", "text"), ready("never", never, 2)];
+    let checked = rig.run(Mode::Check, &items).await;
+    assert_eq!(checked.of("ready never"), (Outcome::Changed, "not ready".to_owned()));
+    assert_eq!(fs::read_to_string(rig.path("asked")).unwrap(), "x\n");
+}
+
+#[tokio::test]
 async fn the_first_run_makes_everything_and_the_second_finds_nothing_to_do() {
     let rig = Rig::new();
     fs::create_dir(rig.path("etc/old")).unwrap();
