@@ -405,7 +405,8 @@ fn stage_work<'a>(
             Vec::new(),
         ));
     }
-    let results = results(stage, state)?;
+    let NodeState::Seen { stages, .. } = state else { return None };
+    let results = stages.get(&stage.role)?;
     let differing: Vec<&ItemResult> = results.iter().filter(|result| result.outcome != Outcome::Ok).collect();
     if differing.is_empty() {
         return None;
@@ -421,19 +422,6 @@ fn stage_work<'a>(
         many => format!("{} of {} things differ", many.len(), results.len()),
     };
     Some((reason, risk, changes))
-}
-
-/// What a look at the node found of a stage; none where nobody looked.
-fn results<'a>(stage: &Stage, state: &'a NodeState) -> Option<&'a [ItemResult]> {
-    let NodeState::Seen { stages, .. } = state else { return None };
-    stages.get(&stage.role).map(Vec::as_slice)
-}
-
-/// What differs on a node from what a stage wants, as it was found; none where nobody looked.
-pub(super) fn differences(stage: &Stage, state: &NodeState) -> Option<Vec<ItemChange>> {
-    let mut fresh = Fresh::default();
-    let differing = results(stage, state)?.iter().filter(|result| result.outcome != Outcome::Ok);
-    Some(differing.map(|result| item_change(stage, result, &mut fresh)).collect())
 }
 
 /// Whether a stage has a command that was done before on a node that serves, and that a stage before it may make
@@ -515,5 +503,21 @@ fn roll(steps: &mut [Step], input: &Input<'_>) {
                 steps[*index].needs.push(before);
             }
         }
+        // Nobody goes while somebody who should serve is not back, as a controller that was killed may leave it.
+        let away: Vec<StepId> = steps.iter().filter(|step| is_away(step, name)).map(|step| step.id.clone()).collect();
+        for (_, index) in serving {
+            steps[index].needs.extend(away.iter().cloned());
+        }
     }
+}
+
+/// Whether a step of this role is for a node that was there before and does not serve now. A step of a node that has
+/// something else to do first names no changes, and is none of these.
+fn is_away(step: &Step, name: &str) -> bool {
+    let role = matches!(&step.action, Action::Configure { role } if role == name);
+    let down = |change: &ItemChange| {
+        change.item.starts_with("service ") && change.detail.starts_with("start (")
+            || change.item.starts_with("ready ") && change.detail != "new"
+    };
+    role && step.risk < Risk::Restart && step.changes.iter().any(down)
 }

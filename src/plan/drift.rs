@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    build::differences,
+    build::differing,
     model::{Action, ItemChange, Plan, Step, StepId},
 };
 use crate::{
@@ -160,11 +160,11 @@ pub fn drift(
             Action::Configure { role } => {
                 let stage = stages.get(node).and_then(|stages| stages.iter().find(|stage| stage.role == *role));
                 // The plan says of a stage after one that changes only that it is looked at again: what was found counts.
-                let found = stage.zip(nodes.get(node)).and_then(|(stage, state)| differences(stage, state));
-                if found.as_ref().is_some_and(Vec::is_empty) {
-                    continue;
+                let Some((stage, state)) = stage.zip(nodes.get(node)) else { continue };
+                match differing(stage, state).as_slice() {
+                    [] => continue,
+                    found => configure(step, stage, found, applied),
                 }
-                stage.zip(found).and_then(|(stage, found)| configure(step, stage, &found, applied))
             }
             Action::Task { .. } | Action::Drill { .. } => None,
         };

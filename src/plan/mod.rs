@@ -16,4 +16,6 @@ pub use model::{Action, Counts, ItemChange, Plan, PlanError, Risk, Step, StepId,
 pub use upgrade::{UpgradeError, UpgradeInput, upgrade};
 
 #[cfg(test)]
+mod rolling_tests;
+#[cfg(test)]
 mod tests;

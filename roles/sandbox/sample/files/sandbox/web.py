@@ -2,7 +2,6 @@
 
 import base64
 import re
-import time
 import urllib.parse
 import uuid
 
@@ -15,6 +14,8 @@ from .projects import Projects, Taken
 GIT = re.compile(r"/([a-z0-9-]+)\.git/(info/refs|git-upload-pack|git-receive-pack)")
 # Balancers ask every second and believe the second answer.
 DRAIN_SECONDS = 2.5
+# Less than the service manager waits (refarch-app.service).
+FINISH_SECONDS = 10
 
 
 class App:
@@ -198,8 +199,7 @@ def main():
     server = serve(app.config["listen"], Requests)
     until_stopped()
     app.health.stopping = True
-    time.sleep(DRAIN_SECONDS)
-    server.shutdown()
+    server.finish(DRAIN_SECONDS, FINISH_SECONDS)
 
 
 if __name__ == "__main__":
