@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 
 use super::place::Place;
 
@@ -24,11 +24,14 @@ impl ObjectStorage {
         let authority_key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Under one name with the certificate that it signs, that one would count as signed by itself.
+        params.distinguished_name.push(DnType::CommonName, "an object storage's authority");
         let authority = params.self_signed(&authority_key).unwrap().pem();
         let issuer = Issuer::new(params, authority_key);
         let key = KeyPair::generate().unwrap();
         // pgBackRest looks for the address among the names.
         let mut params = CertificateParams::new(vec![address.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "an object storage");
         params.subject_alt_names.push(SanType::DnsName(address.try_into().unwrap()));
         let certificate = params.signed_by(&key, &issuer).unwrap().pem();
         place.write("s3-ca.crt", &authority);
