@@ -49,14 +49,18 @@ restore_command = '/usr/bin/pgbackrest --stanza=refarch --pg1-path=$copy archive
 log_min_messages = warning
 END
     chown postgres:postgres "$socket"/*
-    # It takes questions once it is recovered up to the target and its own master: until then, or until it ends, this waits.
-    as_postgres "$bin/pg_ctl" -s -D "$copy" -w -t "${REFARCH_DEADLINE:-7200}" -l "$copy/restore.log" \
-        -o "-c config_file=$socket/postgresql.conf" start >/dev/null 2>&1 || {
-        echo 'the copy does not come to the wanted state; PostgreSQL says:'
-        tail -n 8 "$copy/restore.log"
-        return 1
-    }
-    [ "$(in_copy -d postgres -c 'select pg_is_in_recovery()')" = f ] || { echo 'the copy is still recovering'; return 1; }
+    # pg_ctl returns when it is in recovery or has ended; questions are taken when it is its own master, at the target.
+    as_postgres "$bin/pg_ctl" -s -D "$copy" -w -t 60 -l "$copy/restore.log" \
+        -o "-c config_file=$socket/postgresql.conf" start >/dev/null 2>&1 || true
+    end=$(($(date +%s) + 7200))
+    until [ "$(in_copy -d postgres -c 'select pg_is_in_recovery()' 2>/dev/null)" = f ]; do
+        if ! as_postgres "$bin/pg_ctl" -s -D "$copy" status >/dev/null || [ "$(date +%s)" -ge "$end" ]; then
+            echo 'the copy does not come to the wanted state; PostgreSQL says:'
+            tail -n 8 "$copy/restore.log"
+            return 1
+        fi
+        sleep 0.3
+    done
 }
 
 case $1 in
