@@ -183,10 +183,10 @@ async fn backs_up(place: &Place) {
 
     // More writes, and the moment to go back to: all answers until then must be there, none from after it.
     let writer = Writer::start(place);
-    std::thread::sleep(Duration::from_secs(3));
+    writer.writes(30);
     let moment = place.on("daytwo-data-1", "date -u +%FT%T.%NZ").expect(0).stdout;
     let moment = moment.trim().rsplit(' ').next().unwrap().to_owned();
-    std::thread::sleep(Duration::from_secs(2));
+    writer.writes(30);
     let written = writer.stop();
     // Until the log up to that moment has left the node, a lost disk would take it along.
     let archived = format!(
@@ -291,6 +291,14 @@ impl<'a> Writer<'a> {
         let script = WRITER.replace("BALANCER", &balancer(place));
         place.on("daytwo-app-1", &format!("{}{script}", token_file(place))).expect(0);
         Self(place)
+    }
+
+    /// Waits until it had so many answers more.
+    fn writes(&self, number: usize) {
+        let line = format!(
+            "n=$(wc -l </tmp/writer.log); until [ $(wc -l </tmp/writer.log) -ge $((n + {number})) ]; do sleep 0.1; done"
+        );
+        self.0.on("daytwo-app-1", &line).expect(0);
     }
 
     fn stop(self) -> Written {
