@@ -66,7 +66,9 @@ END
 case $1 in
 stanza-right)
     leads || exit 0
-    [ "$(cat "$marker" 2>/dev/null)" = "$(place)" ]
+    [ "$(cat "$marker" 2>/dev/null)" != "$(place)" ] || exit 0
+    # Another server may have made it, and led before this one: 2 is a place without backups yet.
+    pgbackrest info --output=json | jq -e 'any(.[]; .status.code == 0 or .status.code == 2)' >/dev/null
     ;;
 stanza)
     pgbackrest stanza-create
