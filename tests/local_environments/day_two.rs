@@ -1,4 +1,4 @@
-//! What comes after `apply`, on five nodes: who changed what, secrets that get new values, backups and the way back.
+//! What comes after `apply`, on a small environment without a single point of failure where it matters: who changed what, secrets that get new values, backups and the way back.
 
 use std::time::{Duration, Instant};
 
@@ -32,8 +32,8 @@ until [ -s /tmp/writer.log ]; do sleep 0.1; done
 fn environment(more: &str) -> String {
     format!(
         "name: {NAME}\nprovider: local\npurpose: test\nlocal: {{ subnet: 10.235.1.0/24 }}\nnodes:\n  \
-         data: {{ count: 1, roles: [consul, postgres, redis, gitaly] }}\n  pgbouncer: {{ count: 1 }}\n  \
-         app: {{ count: 2, roles: [app, sidekiq] }}\n  haproxy-external: {{ count: 1 }}\n\
+         data: {{ count: 3, roles: [consul, postgres, redis] }}\n  gitaly: {{ count: 1 }}\n  pgbouncer: {{ count: 1 }}\n  \
+         app: {{ count: 2, roles: [app, sidekiq] }}\n  haproxy-internal: {{ count: 1 }}\n  haproxy-external: {{ count: 1 }}\n\
          secrets:\n  backup_access_key: {{ command: [cat, access-key] }}\n{more}"
     )
 }
@@ -56,7 +56,7 @@ fn tells_who_changed_what(place: &Place) {
     let clean = place.refarch(&["plan", "--refresh-only", "--detailed-exitcode"]).expect(0);
     assert_eq!(clean.text(), "daytwo: nothing changed behind refarch's back");
     place.on("daytwo-pgbouncer-1", "echo '; by hand' >>/etc/pgbouncer/pgbouncer.ini").expect(0);
-    place.on("daytwo-data-1", "systemctl stop refarch-git-daemon").expect(0);
+    place.on("daytwo-gitaly-1", "systemctl stop refarch-git-daemon").expect(0);
     // What the file asks for is no drift.
     place.write(
         "refarch.yaml",
@@ -70,14 +70,14 @@ fn tells_who_changed_what(place: &Place) {
         expected,
         ["configure/daytwo-app-1/app", "configure/daytwo-app-2/app", "configure/daytwo-pgbouncer-1/pgbouncer"]
     );
-    assert_eq!(changes(&drift), ["daytwo-data-1: service refarch-git-daemon: start (inactive)"]);
+    assert_eq!(changes(&drift), ["daytwo-gitaly-1: service refarch-git-daemon: start (inactive)"]);
     place.write("refarch.yaml", &environment(""));
     let drift =
         place.refarch(&["plan", "--refresh-only", "--detailed-exitcode", "--output", "json"]).expect(2).last_line();
     assert_eq!(
         changes(&drift),
         [
-            "daytwo-data-1: service refarch-git-daemon: start (inactive)",
+            "daytwo-gitaly-1: service refarch-git-daemon: start (inactive)",
             "daytwo-pgbouncer-1: file /etc/pgbouncer/pgbouncer.ini: content",
         ]
     );
@@ -149,14 +149,24 @@ fn rotates(place: &Place) {
         let line = format!(
             "PGPASSWORD={password} psql -XAtqw -h daytwo-pgbouncer-1 -p 6432 -U {user} -d sandbox -c 'select current_user'"
         );
-        place.on("daytwo-app-1", &line)
+        place.on("daytwo-pgbouncer-1", &line)
     };
     login("sandbox_b", &new).expect(0).says("sandbox");
     login("sandbox", &old).expect(1);
     login("sandbox", &new).expect(1);
 
     let before = place.on("daytwo-app-1", "sha256sum /etc/refarch/ca.crt").expect(0).stdout;
-    for name in ["ca", "redis_app", "redis_admin", "gitaly_token"] {
+    for name in [
+        "ca",
+        "consul_gossip",
+        "gitaly_token",
+        "patroni_rest",
+        "postgres_replication",
+        "redis_admin",
+        "redis_app",
+        "redis_replica",
+        "redis_sentinel",
+    ] {
         place.refarch(&["secrets", "rotate", name, "--yes"]).expect(0).says(&format!("{name} is rotated"));
     }
     assert_ne!(place.on("daytwo-app-1", "sha256sum /etc/refarch/ca.crt").expect(0).stdout, before);
@@ -190,18 +200,17 @@ async fn backs_up(place: &Place) {
     let written = writer.stop();
     // Until the log up to that moment has left the node, a lost disk would take it along.
     let archived = format!(
-        "runuser -u postgres -- psql -XAtqc \"select last_archived_time > '{moment}' from pg_stat_archiver\" | grep -qx t"
+        "runuser -u postgres -- psql -XAtqc \"select pg_is_in_recovery() or last_archived_time > '{moment}' \
+         from pg_stat_archiver\" | grep -qx t"
     );
-    place.on("daytwo-data-1", &format!("until {archived}; do sleep 0.5; done")).expect(0);
+    place.on("daytwo-data-*", &format!("cd /; until {archived}; do sleep 0.5; done")).expect(0);
 
     place.refarch(&["backup", "verify"]).expect(0);
 
-    // The disk is lost.
+    // All disks are lost.
+    place.on("daytwo-data-*", "systemctl stop patroni && rm -rf /var/lib/postgresql/15/main").expect(0);
     place
-        .on(
-            "daytwo-data-1",
-            "systemctl stop refarch-postgresql refarch-git-daemon; rm -rf /var/lib/postgresql/15/main/base /srv/git/*",
-        )
+        .on("daytwo-gitaly-1", "systemctl stop refarch-git-daemon refarch-repositories && rm -rf /srv/git/*")
         .expect(0);
     let refused = place.refarch(&["backup", "restore", "--at", &moment, "--yes"]).expect(1);
     assert!(refused.stderr.contains("this would destroy the data of daytwo-data-1"), "{}", refused.stderr);
@@ -225,7 +234,7 @@ async fn backs_up(place: &Place) {
         kept += usize::from(there);
     }
     assert!(kept > 10 && written.good.iter().any(|(id, _)| !present.contains(id.as_str())), "{kept} writes kept");
-    place.on("daytwo-data-1", "find /srv/git -maxdepth 3 -name '*.git' | grep -c . | grep -x 1").expect(0);
+    place.on("daytwo-gitaly-1", "find /srv/git -maxdepth 3 -name '*.git' | grep -c . | grep -x 1").expect(0);
 
     // A backup that was cut short is found out, and nothing is changed.
     storage.truncate_newest_full();
