@@ -137,8 +137,8 @@ fn converge(count: usize) -> (f64, usize) {
     let address = |number: usize| IpAddr::V4(Ipv4Addr::from_bits(0x0a09_0001 + u32::try_from(number).unwrap()));
     let addresses: BTreeMap<String, IpAddr> =
         topology.nodes.iter().enumerate().map(|(number, node)| (node.name.clone(), address(number))).collect();
-    let inputs =
-        Inputs { catalog: session.catalog(), topology, addresses: &addresses, secrets: &NoSecrets, folder: None };
+    let shown = addresses.iter().map(|(node, address)| (node.clone(), address.to_string())).collect();
+    let inputs = Inputs { catalog: session.catalog(), topology, addresses: &shown, secrets: &NoSecrets, folder: None };
     let renderer = Renderer::new(inputs).unwrap();
     let stages: BTreeMap<String, Vec<Stage>> =
         topology.nodes.iter().map(|node| (node.name.clone(), renderer.stages(&node.name).unwrap())).collect();
@@ -150,6 +150,7 @@ fn converge(count: usize) -> (f64, usize) {
             port: 22,
             user: "root".to_owned(),
             jump: None,
+            jump_key: None,
             proxy: None,
             identity: None,
             host_key: None,

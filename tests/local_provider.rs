@@ -30,6 +30,7 @@ fn topology(groups: &[(&str, u32, bool)]) -> Topology {
         zone: 1,
         machine: Machine::default(),
         data_bearing,
+        object_storage: false,
         reason: "the test wants it".to_owned(),
     };
     Topology {
@@ -44,6 +45,7 @@ fn topology(groups: &[(&str, u32, bool)]) -> Topology {
             .iter()
             .flat_map(|(group, count, data)| (1..=*count).map(move |ordinal| node(group, ordinal, *data)))
             .collect(),
+        balancers: Vec::new(),
         edges: Vec::new(),
         services: Default::default(),
         settings: Default::default(),

@@ -55,6 +55,7 @@ impl Server {
             port: self.port,
             user: String::from_utf8(user.stdout).unwrap().trim().to_owned(),
             jump: None,
+            jump_key: None,
             proxy: None,
             identity: Some(self.folder.path().join("user")),
             host_key: Some(key),

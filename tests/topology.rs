@@ -143,6 +143,32 @@ fn the_ways_of_the_application_follow_what_is_there() {
     );
 }
 
+#[test]
+fn a_balancer_of_the_cloud_takes_the_place_of_nodes_between_nodes() {
+    let stack = Catalog::load("gitlab", None).expect("the gitlab stack is consistent");
+    let on = |provider: &str| {
+        let text = format!(
+            "{{name: demo, stack: gitlab, architecture: 3k, provider: {provider}, cloud: {{internal_balancer: cloud}}}}"
+        );
+        topology(&stack, &environment(&text))
+    };
+    let from = |topology: &Topology, client: &str, service: &str| -> BTreeSet<(String, u16)> {
+        let edges = topology.edges.iter().filter(|edge| edge.from == client && edge.service == service);
+        edges.map(|edge| (edge.to.to_string(), edge.port)).collect()
+    };
+    let one = |name: &str, port: u16| BTreeSet::from([(name.to_owned(), port)]);
+    for provider in ["aws", "gcp"] {
+        let topology = on(provider);
+        assert!(!topology.has_role("haproxy-internal") && topology.has_role("haproxy-external"), "{provider}");
+        assert_eq!(from(&topology, "demo-app-1", "pgbouncer.pool"), one("demo-haproxy-internal", 6432), "{provider}");
+        assert_eq!(from(&topology, "demo-haproxy-internal", "pgbouncer.pool").len(), 3, "{provider}");
+    }
+    // One listens on another port than the servers; where a cloud's cannot, the way that is there without it is taken.
+    assert_eq!(from(&on("aws"), "demo-gitaly-1", "app.http"), one("demo-haproxy-internal", 80));
+    assert_eq!(from(&on("gcp"), "demo-gitaly-1", "app.http"), one("demo-haproxy-external-1", 443));
+    assert!(on("local").balancers.is_empty(), "containers have no cloud around them");
+}
+
 prop_compose! {
     /// Any counts for the groups of any architecture, quorums odd as the environment's checks demand.
     fn any_environment()(

@@ -31,6 +31,9 @@ pub struct Role {
     /// Losing a node of this role loses data: destroying it needs consent by name.
     #[serde(default)]
     pub data_bearing: bool,
+    /// The role reads and writes the environment's buckets: on a cloud its nodes get the identity that may, and no others do.
+    #[serde(default)]
+    pub object_storage: bool,
     /// How a change reaches nodes that serve already.
     #[serde(default)]
     pub rolling: Rolling,

@@ -1,6 +1,8 @@
 //! `adopt`.
 
-use super::{Failure, Output, Target, apply::take_lock};
+use std::path::PathBuf;
+
+use super::{Failure, Output, Target, apply::take_lock, target::Layers};
 use crate::{
     exit,
     session::{self, Session},
@@ -9,8 +11,11 @@ use crate::{
 /// Arguments of `adopt`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Environment file
+    #[arg(value_name = "ENVIRONMENT")]
+    file: PathBuf,
     #[command(flatten)]
-    target: Target,
+    layers: Layers,
     /// Resource of the environment and the provider's identifier of what shall be it: `key=key-0abc`; may be repeated
     #[arg(value_name = "RESOURCE=ID", required = true)]
     pairs: Vec<String>,
@@ -21,7 +26,8 @@ pub struct Args {
 
 /// Makes things that exist the environment's own: from then on they are changed and destroyed with it.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&args.target.request()?)?;
+    let target = Target { file: Some(args.file), layers: args.layers };
+    let session = Session::open(&target.request()?)?;
     let desired = session.provider().desired(session.topology()).map_err(session::Error::from)?;
     let mut wanted = Vec::new();
     for pair in &args.pairs {

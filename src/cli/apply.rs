@@ -30,6 +30,10 @@ pub struct Args {
     /// Make this node anew; may be repeated
     #[arg(long, value_name = "NODE")]
     replace: Vec<String>,
+    /// Take the newest image for machines that are made from now on, instead of the one that was pinned; nodes that are
+    /// there keep theirs until `--replace`
+    #[arg(long)]
+    newer_image: bool,
     /// End without proving the whole paths
     #[arg(long)]
     no_verify: bool,
@@ -71,6 +75,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         saved: saved.as_ref(),
         verify: !args.no_verify,
         infrastructure: saved.as_ref().map_or(args.infrastructure, SavedPlan::is_infrastructure_only),
+        newer_image: args.newer_image,
         agreed: &|| Ok(()),
     };
     self::change(&session, &args.run, change, output).await
@@ -88,16 +93,24 @@ pub struct Making<'a> {
     pub verify: bool,
     /// Make machines and what they stand on, and configure nothing on them.
     pub infrastructure: bool,
+    /// Look for newer images in the cloud.
+    pub newer_image: bool,
     /// Done when somebody agreed, before anything changes.
     pub agreed: &'a dyn Fn() -> Result<(), Failure>,
 }
 
 /// Looks, plans, asks, and makes the environment so.
 pub async fn change(session: &Session, args: &RunArgs, change: Making<'_>, output: &Output) -> Result<u8, Failure> {
-    let Making { command, replace, saved, verify, infrastructure, agreed } = change;
+    let Making { command, replace, saved, verify, infrastructure, newer_image, agreed } = change;
     let id = session.runs().new_id();
     let lock = take_lock(session, &command, Some(&id), args.lock_wait).await?;
     preflight(session, output).await?;
+    if newer_image {
+        if saved.is_some() {
+            return Err(Failure::usage("a saved plan has its images already").hint("plan anew without `-o`"));
+        }
+        newer_images(session, output).await?;
+    }
     let reach = session.reach().await?;
     let (events, viewing) = output.start();
     events.send(Event::Note { text: format!("looking at {}", view::count(session.topology().nodes.len(), "node")) });
@@ -116,6 +129,7 @@ pub async fn change(session: &Session, args: &RunArgs, change: Making<'_>, outpu
     if plan.is_empty() {
         // The file may say it in other words than what is there was made from.
         agreed()?;
+        session.provider().keep_images().map_err(session::Error::from)?;
         match output.json() {
             true => output.document(&Ended::nothing(&plan))?,
             false => output.print(&view::plan_text(&plan, PlanStyle { color: output.color(), diff: false }))?,
@@ -124,6 +138,7 @@ pub async fn change(session: &Session, args: &RunArgs, change: Making<'_>, outpu
     }
     consent(&plan, args, output, saved.is_some())?;
     agreed()?;
+    session.provider().keep_images().map_err(session::Error::from)?;
 
     let run = session.begin(id, &plan, &command)?;
     let (stop, signal) = StopHandle::new();
@@ -347,6 +362,17 @@ pub async fn take_lock(
 /// Says whose lock is waited for.
 fn say_waiting(lease: &Lease) {
     let _ = writeln!(std::io::stderr(), "waiting for the lock: {} has it for `{}`", lease.holder, lease.command);
+}
+
+/// Looks for newer images, and says what there is.
+pub async fn newer_images(session: &Session, output: &Output) -> Result<(), Failure> {
+    let found = session.provider().newer_images(session.topology()).await.map_err(session::Error::from)?;
+    if !output.json() {
+        for line in found {
+            let _ = writeln!(std::io::stderr(), "image for {line}");
+        }
+    }
+    Ok(())
 }
 
 async fn preflight(session: &Session, output: &Output) -> Result<(), Failure> {

@@ -188,3 +188,13 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Man => completion::man(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_verb_can_be_read_from_a_command_line() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -26,11 +26,14 @@ pub struct Args {
     /// Make this node anew; may be repeated
     #[arg(long, value_name = "NODE")]
     replace: Vec<String>,
+    /// With the newest image for machines to come, instead of the one that was pinned
+    #[arg(long, conflicts_with_all = ["out", "offline"])]
+    newer_image: bool,
     /// Plan as if nothing were there yet, without asking the provider or a node
     #[arg(long, conflicts_with_all = ["out", "replace"])]
     offline: bool,
     /// Show only what was changed behind refarch's back, not what the environment file asks for
-    #[arg(long, conflicts_with_all = ["out", "replace", "offline", "infrastructure"])]
+    #[arg(long, conflicts_with_all = ["out", "replace", "offline", "infrastructure", "newer_image"])]
     refresh_only: bool,
     /// Machines and what they stand on alone; no node is looked at
     #[arg(long)]
@@ -42,6 +45,9 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let session = Session::open(&args.target.request()?)?;
     if args.refresh_only {
         return drift(&session, &args, output).await;
+    }
+    if args.newer_image {
+        super::apply::newer_images(&session, output).await?;
     }
     let plan = match (args.offline, args.infrastructure) {
         (true, false) => session.plan_from_nothing().await?,

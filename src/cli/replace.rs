@@ -39,6 +39,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     }
     let replace = [node.name.clone()];
     let change = Making {
+        newer_image: false,
         command: format!("replace {}", node.name),
         replace: &replace,
         saved: None,

@@ -64,6 +64,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let wishes: Vec<String> = args.wishes.iter().map(|Wish { group, count }| format!("{group}={count}")).collect();
     let agreed = || write(&file, &text);
     let change = Making {
+        newer_image: false,
         command: format!("scale {} {}", session.topology().environment, wishes.join(" ")),
         replace: &[],
         saved: None,

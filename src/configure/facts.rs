@@ -16,7 +16,7 @@ use minijinja::{
 use super::inputs::{Inputs, RenderError};
 use crate::{
     catalog::{Check, Protocol},
-    topology::{Leg, Node},
+    topology::{CloudBalancer, Leg, Node},
 };
 
 /// Where an edge begins outside the environment.
@@ -48,6 +48,8 @@ pub(super) struct Facts {
 }
 
 struct NodeFacts {
+    /// A balancer of the cloud, no node.
+    cloud: bool,
     name: Arc<str>,
     address: Arc<str>,
     roles: BTreeSet<String>,
@@ -90,11 +92,19 @@ impl Facts {
             inputs.catalog.roles.keys().map(|role| (role.clone(), Vec::new())).collect();
         for (number, node) in (0u32..).zip(&topology.nodes) {
             let address = inputs.addresses.get(&node.name).ok_or_else(|| RenderError::NoAddress(node.name.clone()))?;
-            known.push(NodeFacts::new(node, *address));
+            known.push(NodeFacts::new(node, address));
             index.insert(node.name.clone(), number);
             for role in &node.roles {
                 members.entry(role.clone()).or_default().push(number);
             }
+        }
+        // Reached as nodes are, and listed nowhere among them.
+        let nodes: Vec<Value> = known.iter().map(|node: &NodeFacts| node.value.clone()).collect();
+        for balancer in &topology.balancers {
+            let host = inputs.addresses.get(&balancer.name);
+            let host = host.ok_or_else(|| RenderError::NoAddress(balancer.name.clone()))?;
+            index.insert(balancer.name.clone(), u32::try_from(known.len()).unwrap_or(OUTSIDE));
+            known.push(NodeFacts::of_balancer(balancer, host));
         }
         for list in members.values_mut() {
             list.sort_by(|a, b| topology.nodes[*a as usize].name.cmp(&topology.nodes[*b as usize].name));
@@ -105,7 +115,7 @@ impl Facts {
         let settings = settings(inputs);
         let mut facts = Self {
             environment: environment(inputs),
-            nodes: known.iter().map(|node| node.value.clone()).collect::<Vec<_>>().into(),
+            nodes: nodes.into(),
             by_role: Value::from_object(Roles(by_role)),
             all_settings: Value::from_object(Roles(settings.iter().map(|(k, v)| (k.clone(), v.clone())).collect())),
             ca_certificate: inputs.secrets.ca_certificate(),
@@ -270,8 +280,10 @@ impl Facts {
             let (_, udp, sources) = ports.entry(way.port).or_insert((way.target, false, BTreeSet::new()));
             *udp |= way.udp;
             sources.insert(match self.known.get(way.from as usize) {
-                Some(from) => from.address.parse().ok(),
-                None => None,
+                // A cloud's balancer comes with addresses that nobody knows before, or with those of whom it serves; who
+                // may use it, the cloud's own firewall says.
+                Some(from) if !from.cloud => from.address.parse::<IpAddr>().ok(),
+                _ => None,
             });
         }
         let list: Vec<Value> = ports
@@ -298,8 +310,14 @@ impl Facts {
 }
 
 impl NodeFacts {
-    fn new(node: &Node, address: IpAddr) -> Self {
-        let address: Arc<str> = address.to_string().into();
+    fn of_balancer(balancer: &CloudBalancer, host: &str) -> Self {
+        let value = pairs([("name", Value::from(balancer.name.as_str())), ("address", Value::from(host))]);
+        let (name, roles) = (balancer.name.as_str().into(), BTreeSet::from([balancer.role.clone()]));
+        Self { cloud: true, name, address: host.into(), roles, value }
+    }
+
+    fn new(node: &Node, address: &str) -> Self {
+        let address: Arc<str> = address.into();
         // Memory is given in GB with fractions; templates count in MB.
         let memory_mb = (node.machine.memory_gb * 1024.0).round() as i64;
         let value = pairs([
@@ -312,7 +330,13 @@ impl NodeFacts {
             ("vcpu", Value::from(node.machine.vcpu)),
             ("memory_mb", Value::from(memory_mb)),
         ]);
-        Self { name: node.name.as_str().into(), address, roles: node.roles.iter().cloned().collect(), value }
+        Self {
+            cloud: false,
+            name: node.name.as_str().into(),
+            address,
+            roles: node.roles.iter().cloned().collect(),
+            value,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a role is rendered from, and what can go wrong with that.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
 use crate::{catalog::StackCatalog, topology::Topology};
 
@@ -11,8 +11,9 @@ pub struct Inputs<'a> {
     pub catalog: &'a StackCatalog,
     /// The resolved environment.
     pub topology: &'a Topology,
-    /// Address of every node on the environment's network. A node that does not exist yet needs a placeholder.
-    pub addresses: &'a BTreeMap<String, IpAddr>,
+    /// Address of every node on the environment's network, and host of every balancer of the cloud. What does not exist
+    /// yet needs a placeholder.
+    pub addresses: &'a BTreeMap<String, String>,
     /// Secrets by name.
     pub secrets: &'a dyn SecretSource,
     /// Folder of the environment file, from which the user's own files are read; none where stand-ins shall do.

@@ -77,6 +77,16 @@ impl Picture {
             boxes[index].lines.push(node.name.strip_prefix(&prefix).unwrap_or(&node.name).to_owned());
             group_of.insert(&node.name, index);
         }
+        for balancer in &topology.balancers {
+            group_of.insert(&balancer.name, boxes.len());
+            boxes.push(Group {
+                name: balancer.role.clone(),
+                lines: vec!["the cloud's balancer".to_owned()],
+                data_bearing: false,
+                common: false,
+                note: None,
+            });
+        }
         mark_common(topology, &group_of, &mut boxes);
         // What every machine offers is no way of this picture in particular, and gossip goes between all agents.
         let base = topology.nodes.first().and_then(|node| node.roles.first());

@@ -21,7 +21,7 @@ pub use layers::RESERVED_VARIABLES;
 pub use load::{LoadRequest, Loaded, compiled_providers, load, local_file};
 pub use model::{
     Architecture, Aws, Azure, AzureCloud, Balancer, Cloud, CloudImage, CloudNetwork, DataDisk, Environment, Gcp,
-    HostKeys, ImageFamily, Local, Nat, NetworkMode, NodeGroup, ProviderKind, Purpose, ReferenceArchitecture,
+    HostKeys, ImageFamily, Local, Nat, NetworkMode, NodeGroup, Placement, ProviderKind, Purpose, ReferenceArchitecture,
     ReferenceDisk, ReferenceGroup, SecretOrigin, Ssh, Stack, TargetRps, Via,
 };
 pub use provenance::{Layer, Origin, Provenance};

@@ -362,6 +362,9 @@ pub struct Cloud {
     pub buckets: Vec<String>,
     /// What stands at the door. Default `haproxy`.
     pub balancer: Option<Balancer>,
+    /// What stands between the nodes, where the architecture has balancers there. Default `haproxy`: nodes. With `cloud`
+    /// those nodes are not made, and a network load balancer of the cloud does their work.
+    pub internal_balancer: Option<Balancer>,
     /// Machine type -> types that may be taken in its place, in order, where the cloud has no capacity left.
     #[schemars(extend("examples" = [{"c5.xlarge": ["c5a.xlarge", "c6i.xlarge"]}]))]
     pub equivalents: IndexMap<String, Vec<String>>,
@@ -553,9 +556,23 @@ pub struct Gcp {
     /// Cloud KMS key that encrypts disks and buckets. Default: Google's own.
     #[schemars(example = &"projects/p/locations/europe-west4/keyRings/r/cryptoKeys/k")]
     pub kms_key: Option<String>,
-    /// Service account of the nodes that exists, instead of one made for this environment.
+    /// Service account of the nodes that exists, instead of one for each group that uses the buckets.
     #[schemars(example = &"nodes@my-project.iam.gserviceaccount.com")]
     pub service_account: Option<String>,
+    /// Whether members of a group that share a zone stand on hardware of their own. Default `any`. For machine types of
+    /// the families C2, G2, N1, N2 and N2D, eight of a group in a zone.
+    pub placement: Option<Placement>,
+}
+
+/// Where in a zone members of a group stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Placement {
+    /// Where Google puts them.
+    #[default]
+    Any,
+    /// Apart: by a spread placement policy for each group and zone.
+    Spread,
 }
 
 /// Containers on this machine.

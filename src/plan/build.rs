@@ -13,7 +13,7 @@ use crate::{
     catalog::Role,
     configure::{ItemResult, Outcome, Stage, Want, diff},
     observe::NodeState,
-    provider::{Change, Resource},
+    provider::{Change, Resource, ResourceId},
     topology::Topology,
 };
 
@@ -65,7 +65,8 @@ pub fn apply(input: &Input<'_>) -> Plan {
         }
     }
 
-    let located = input.late_addresses.then(|| locate(&mut steps)).flatten();
+    let nodes: BTreeSet<ResourceId> = input.topology.nodes.iter().map(|node| format!("node/{}", node.name)).collect();
+    let located = input.late_addresses.then(|| locate(&mut steps, &nodes)).flatten();
 
     let created: HashSet<&str> = input.changes.iter().filter_map(makes_anew).collect();
     let mut fresh = Fresh::default();
@@ -109,8 +110,11 @@ pub fn apply(input: &Input<'_>) -> Plan {
 
     remove_in_order(&mut removals, input.changes);
     // A node leaves when nobody is configured to use it any more.
-    let configured: Vec<StepId> = steps[first_stage..].iter().map(|step| step.id.clone()).collect();
-    leave::removals(&mut steps, removals, &configured, input);
+    let mut before: Vec<StepId> = steps[first_stage..].iter().map(|step| step.id.clone()).collect();
+    // A thing goes when what used it was changed to use another.
+    let changed = |step: &&Step| matches!(step.action, Action::Infrastructure(Change::Update { .. }));
+    before.extend(steps[..first_stage].iter().filter(changed).map(|step| step.id.clone()));
+    leave::removals(&mut steps, removals, &before, input);
     leave::replacements(&mut steps, input);
     Plan {
         environment: input.topology.environment.clone(),
@@ -161,12 +165,20 @@ impl<'a> Fresh<'a> {
 }
 
 /// One step that learns all addresses, after every machine was made and before any is waited for.
-fn locate(steps: &mut Vec<Step>) -> Option<StepId> {
+fn locate(steps: &mut Vec<Step>, nodes: &BTreeSet<ResourceId>) -> Option<StepId> {
     let makes = |step: &&Step| {
         let change = matches!(&step.action, Action::Infrastructure(Change::Create { .. } | Change::Replace { .. }));
         change && step.node.is_some()
     };
-    let made: Vec<StepId> = steps.iter().filter(makes).map(|step| step.id.clone()).collect();
+    let mut made: Vec<StepId> = steps.iter().filter(makes).map(|step| step.id.clone()).collect();
+    // What stands on machines (a balancer of the cloud's) has an address as well that nodes may be told of.
+    let upon = |step: &&Step| match &step.action {
+        Action::Infrastructure(Change::Create { resource } | Change::Replace { resource, .. }) => {
+            step.node.is_none() && resource.needs.iter().any(|need| nodes.contains(need))
+        }
+        _ => false,
+    };
+    made.extend(steps.iter().filter(upon).map(|step| step.id.clone()));
     if made.is_empty() {
         return None;
     }

@@ -25,6 +25,7 @@ fn node(number: u32) -> Node {
         machine: Machine::default(),
         data_bearing: false,
         reason: String::new(),
+        object_storage: false,
     }
 }
 
@@ -62,6 +63,7 @@ fn plan(found: &[&[(&str, &str)]]) -> Plan {
         services: BTreeMap::new(),
         settings: BTreeMap::new(),
         omitted: BTreeMap::new(),
+        balancers: Vec::new(),
     };
     let role: Role = serde_json::from_value(json!({"summary": "", "rolling": {"max_unavailable": 1}})).unwrap();
     let plan = apply(&Input {

@@ -165,6 +165,7 @@ mod leaving {
             zone: 1,
             machine: Machine::default(),
             data_bearing: true,
+            object_storage: false,
             reason: String::new(),
         }
     }
@@ -198,6 +199,7 @@ mod leaving {
             domain: String::new(),
             purpose: "test".to_owned(),
             nodes: vec![node("demo-consul-1", "consul"), node("demo-consul-2", "consul")],
+            balancers: Vec::new(),
             edges: Vec::new(),
             services: BTreeMap::new(),
             settings: BTreeMap::new(),

@@ -44,6 +44,9 @@ pub struct Host {
     pub user: String,
     /// Jump host (`user@host:port`), as `ssh -J` takes it.
     pub jump: Option<String>,
+    /// The jump host's public key, where the provider knows it before the first connection and `jump` is one host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump_key: Option<String>,
     /// Command whose standard input and output lead to the node's SSH port, as `ProxyCommand` takes it.
     pub proxy: Option<String>,
     /// Private key file; none leaves it to the user's agent and configuration.
@@ -193,6 +196,24 @@ pub trait Provider: Send + Sync {
         self.mutability(kind, &field.name)
     }
 
+    /// Looks for images newer than those that were pinned, for machines that are planned from now on. Tells what it
+    /// found, a line for each processor. What was pinned stays so until [`Provider::keep_images`].
+    fn newer_images<'a>(&'a self, _topology: &'a Topology) -> BoxFuture<'a, Result<Vec<String>, ProviderError>> {
+        let message = format!("provider `{}` pins no images", self.name());
+        Box::pin(async {
+            let doing = "look for newer images".to_owned();
+            Err(ProviderError { doing, message, hint: None, class: ErrorClass::Permanent })
+        })
+    }
+
+    /// Pins what [`Provider::newer_images`] found.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    fn keep_images(&self) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
     /// What others have under the names of resources that are about to be made.
     fn strangers<'a>(&'a self, _missing: &'a [Resource]) -> BoxFuture<'a, Result<Vec<Stranger>, ProviderError>> {
         Box::pin(async { Ok(Vec::new()) })
@@ -249,6 +270,14 @@ pub trait Provider: Send + Sync {
     /// How to reach a node that was made or started anew, where that may differ from what was known before.
     fn rehost<'a>(&'a self, _node: &'a str) -> BoxFuture<'a, Result<Option<Host>, ProviderError>> {
         Box::pin(async { Ok(None) })
+    }
+
+    /// Host, by name or address, of each of the cloud's balancers between the nodes that is there.
+    fn balancers<'a>(
+        &'a self,
+        _topology: &'a Topology,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, ProviderError>> {
+        Box::pin(async { Ok(BTreeMap::new()) })
     }
 
     /// How to reach every node of the topology, whether it exists yet or not, as far as known.

@@ -20,6 +20,7 @@ pub(crate) fn here() -> Host {
         port: 22,
         user: "root".to_owned(),
         jump: None,
+        jump_key: None,
         proxy: None,
         identity: None,
         host_key: None,

@@ -94,10 +94,17 @@ impl SshFiles {
             .filter_map(|host| Some((host.jump.as_deref()?, host.identity.as_ref())))
             .flat_map(|(jump, identity)| jump.split(',').map(move |hop| (hop_name(hop), identity)))
             .collect();
+        let known = jump_keys(hosts);
         for (jump, identity) in &jumps {
             let _ = writeln!(text, "\nHost {jump}");
             if let Some(identity) = identity {
                 let _ = writeln!(text, "    IdentityFile {}", quoted(identity));
+            }
+            if known.contains_key(jump) {
+                let own = quoted(&self.folder.join(PINNED));
+                let _ = writeln!(text, "    HostKeyAlias {jump}\n    UserKnownHostsFile {own}");
+                let _ = writeln!(text, "    GlobalKnownHostsFile /dev/null\n    StrictHostKeyChecking yes");
+                continue;
             }
             let own = quoted(&self.folder.join(LEARNED));
             let _ =
@@ -123,12 +130,19 @@ impl SshFiles {
 }
 
 fn known_hosts(hosts: &BTreeMap<String, Host>) -> String {
-    let lines = hosts.values().filter_map(|host| {
-        // A comment behind the key would be harmless; a second line would not.
-        let key: Vec<&str> = host.host_key.as_deref()?.split_whitespace().take(2).collect();
-        Some(format!("{} {}\n", host.node, key.join(" ")))
-    });
-    lines.collect()
+    // A comment behind the key would be harmless; a second line would not.
+    let line = |name: &str, key: &str| {
+        let key: Vec<&str> = key.split_whitespace().take(2).collect();
+        format!("{name} {}\n", key.join(" "))
+    };
+    let nodes = hosts.values().filter_map(|host| Some(line(&host.node, host.host_key.as_deref()?)));
+    nodes.chain(jump_keys(hosts).into_iter().map(|(jump, key)| line(jump, key))).collect()
+}
+
+/// Jump hosts whose keys are known. Of a chain of them nobody knows whose key it is.
+fn jump_keys(hosts: &BTreeMap<String, Host>) -> BTreeMap<&str, &str> {
+    let known = hosts.values().filter_map(|host| Some((host.jump.as_deref()?, host.jump_key.as_deref()?)));
+    known.filter(|(jump, _)| !jump.contains(',')).map(|(jump, key)| (hop_name(jump), key)).collect()
 }
 
 fn check(host: &Host) -> io::Result<()> {
@@ -200,6 +214,7 @@ mod tests {
             port: 22,
             user: "root".to_owned(),
             jump: None,
+            jump_key: None,
             proxy: None,
             identity: None,
             host_key: None,
@@ -282,6 +297,27 @@ Include ~/.ssh/config
         assert_eq!(text, expected);
         let keys = fs::read_to_string(folder.path().join("known_hosts")).unwrap();
         assert_eq!(keys, "demo-app-1 ssh-ed25519 AAAA\n");
+    }
+
+    #[test]
+    fn a_jump_host_whose_key_is_known_is_not_taken_on_trust() {
+        let mut behind = host("demo-app-1");
+        behind.jump = Some("admin@203.0.113.7".to_owned());
+        behind.jump_key = Some("ssh-ed25519 BBBB bastion".to_owned());
+        let mut chained = host("demo-app-2");
+        chained.jump = Some("a.example,b.example".to_owned());
+        chained.jump_key = Some("ssh-ed25519 CCCC".to_owned());
+        let hosts = [behind, chained].into_iter().map(|host| (host.node.clone(), host)).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        files.write(&hosts).unwrap();
+        let text = fs::read_to_string(files.config()).unwrap().replace(&folder.path().display().to_string(), "DIR");
+        let expected = "\nHost 203.0.113.7\n    HostKeyAlias 203.0.113.7\n    UserKnownHostsFile \"DIR/known_hosts\"\n    \
+                        GlobalKnownHostsFile /dev/null\n    StrictHostKeyChecking yes\n";
+        assert!(text.contains(expected), "{text}");
+        assert!(text.contains("\nHost a.example\n    UserKnownHostsFile \"DIR/known_hosts.learned\""), "{text}");
+        let keys = fs::read_to_string(folder.path().join("known_hosts")).unwrap();
+        assert_eq!(keys, "203.0.113.7 ssh-ed25519 BBBB\n");
     }
 
     #[test]

@@ -69,6 +69,7 @@ mod tests {
             port: 22,
             user: "root".to_owned(),
             jump: None,
+            jump_key: None,
             proxy: None,
             identity: None,
             host_key: None,

@@ -163,6 +163,7 @@ impl Session {
     /// The nodes as they are now, with everything rendered for the addresses that they have.
     async fn scene(&self, remote: &SshRemote) -> Result<Scene, Error> {
         let hosts = self.provider.hosts(&self.topology).await?;
+        self.find_balancers().await?;
         remote
             .write_config(&hosts)
             .map_err(|error| Error::refused(exit::FAILED, format!("ssh cannot be set up: {error}"), None))?;

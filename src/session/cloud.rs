@@ -148,5 +148,6 @@ pub fn gcp(environment: &Environment) -> crate::provider::gcp::GcpOptions {
         project: gcp.project,
         kms_key: gcp.kms_key,
         service_account: gcp.service_account,
+        spread: gcp.placement == Some(environment::Placement::Spread),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
     path::{Path, PathBuf},
+    sync::RwLock,
 };
 
 use super::Error;
@@ -37,6 +37,8 @@ pub struct Session {
     pub(super) topology: Topology,
     pub(super) workspace: Workspace,
     pub(super) provider: Box<dyn Provider>,
+    /// Balancer of the cloud -> its host, as last heard.
+    pub(super) balancers: RwLock<BTreeMap<String, String>>,
 }
 
 impl Session {
@@ -59,7 +61,15 @@ impl Session {
         })?;
         let workspace = Workspace::for_environment(&request.file, &loaded.environment.name, request.workspace.clone());
         let provider = super::inventory::provider(&loaded.environment, &catalog, &workspace, &topology, inventory)?;
-        Ok(Self { request: request.clone(), loaded, catalog, topology, workspace, provider })
+        Ok(Self {
+            request: request.clone(),
+            loaded,
+            catalog,
+            topology,
+            workspace,
+            provider,
+            balancers: RwLock::default(),
+        })
     }
 
     /// What the environment resolved to.
@@ -128,5 +138,5 @@ pub(super) fn faults(diagnostics: Vec<Diagnostic>) -> Error {
     Error::Environment(Faults { diagnostics, ..Faults::default() })
 }
 
-/// Addresses of nodes.
-pub(super) type Addresses = BTreeMap<String, IpAddr>;
+/// Addresses of nodes, and hosts of balancers of the cloud, by name.
+pub(super) type Addresses = BTreeMap<String, String>;

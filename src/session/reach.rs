@@ -1,6 +1,6 @@
 //! Reaching an environment's nodes.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::PoisonError, time::Duration};
 
 use super::{Error, Session, open::Addresses};
 use crate::{
@@ -30,6 +30,7 @@ impl Session {
     pub async fn reach(&self) -> Result<Reach, Error> {
         self.workspace.create()?;
         let hosts: Vec<Host> = self.provider.hosts(&self.topology).await?;
+        self.find_balancers().await?;
         let ssh = &self.loaded.environment.ssh;
         let folder = self.workspace.root();
         let unusable = |error: std::io::Error| {
@@ -48,7 +49,7 @@ impl Session {
         })
     }
 
-    /// Address of every node; a stand-in from the documentation range where none is known yet.
+    /// Address of every node and host of every balancer; a stand-in from the documentation range where none is known yet.
     pub(super) fn addresses(&self, hosts: &BTreeMap<String, Host>) -> Addresses {
         self.topology
             .nodes
@@ -58,8 +59,26 @@ impl Session {
                 let stand_in = std::net::Ipv4Addr::from_bits(
                     std::net::Ipv4Addr::new(198, 18, 0, 1).to_bits() + u32::try_from(index).unwrap_or_default(),
                 );
-                (node.name.clone(), hosts.get(&node.name).map_or(stand_in.into(), |host| host.private))
+                let address = hosts.get(&node.name).map_or(stand_in.into(), |host| host.private);
+                (node.name.clone(), address.to_string())
             })
+            .chain(self.topology.balancers.iter().map(|balancer| {
+                let known = self.balancers.read().unwrap_or_else(PoisonError::into_inner);
+                let host = known.get(&balancer.name).unwrap_or(&balancer.name).clone();
+                (balancer.name.clone(), host)
+            }))
             .collect()
+    }
+
+    /// Asks where the cloud's balancers are.
+    ///
+    /// # Errors
+    /// When the provider does not answer.
+    pub(super) async fn find_balancers(&self) -> Result<(), Error> {
+        if !self.topology.balancers.is_empty() {
+            let found = self.provider.balancers(&self.topology).await?;
+            *self.balancers.write().unwrap_or_else(PoisonError::into_inner) = found;
+        }
+        Ok(())
     }
 }

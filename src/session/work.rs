@@ -148,7 +148,7 @@ impl Work<'_> {
     async fn arrive(&self, step: &Step, log: &StepLog) -> Result<StepOutcome, StepError> {
         let scene = self.scene();
         let mut host = host(&scene, step)?.clone();
-        if host.host_key.is_none() {
+        if host.host_key.is_none() || host.jump.is_some() && host.jump_key.is_none() {
             self.provider.identify(&host.node, log).await.map_err(provider_error)?;
         }
         if let Some(fresh) = self.provider.rehost(&host.node).await.map_err(provider_error)? {

@@ -31,6 +31,7 @@ impl Late {
             port: 22,
             user: "admin".to_owned(),
             jump: None,
+            jump_key: None,
             proxy: None,
             identity: None,
             host_key: None,

@@ -7,7 +7,9 @@ pub mod resolve;
 pub mod select;
 pub mod wiring;
 
-pub use model::{Edge, Leg, Machine, Node, Topology};
+/// How a balancer asks whether a server is good: part of [`Edge`].
+pub use crate::catalog::Check;
+pub use model::{CloudBalancer, Edge, Leg, Machine, Node, Topology};
 pub use name::Name;
 pub use resolve::{Input, ResolveError, resolve};
 pub use select::{Selector, SelectorError};

@@ -26,6 +26,9 @@ pub struct Topology {
     pub purpose: String,
     /// Every node, in the order of its groups' names in the file, then by ordinal.
     pub nodes: Vec<Node>,
+    /// Balancers of the cloud that stand in place of nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub balancers: Vec<CloudBalancer>,
     /// Who reaches whom.
     pub edges: Vec<Edge>,
     /// Which port stands behind each of the stack's service names: `role.port`.
@@ -34,6 +37,17 @@ pub struct Topology {
     pub settings: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
     /// Roles that the architecture has and this environment does not, with the reason.
     pub omitted: BTreeMap<String, String>,
+}
+
+/// A balancer of the cloud that does what nodes of a role would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloudBalancer {
+    /// `<environment>-<role>`: its name in [`Edge::from`] and [`Edge::to`].
+    pub name: String,
+    /// Role whose place it takes.
+    pub role: String,
+    /// Whether it can listen on another port than the servers behind it.
+    pub translates: bool,
 }
 
 /// A machine.
@@ -53,6 +67,9 @@ pub struct Node {
     pub machine: Machine,
     /// Destroying it loses data.
     pub data_bearing: bool,
+    /// Reads and writes the environment's buckets, where it has any.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub object_storage: bool,
     /// Why it exists.
     pub reason: String,
 }
@@ -77,9 +94,9 @@ pub struct Machine {
 /// One way that traffic takes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Edge {
-    /// Node that connects, or `users`.
+    /// Node or balancer of the cloud that connects, or `users`.
     pub from: Name,
-    /// Node that is connected to.
+    /// Node or balancer of the cloud that is connected to.
     pub to: Name,
     /// TCP port there.
     pub port: u16,
@@ -117,6 +134,12 @@ impl Topology {
     /// Nodes that carry a role, by name.
     pub fn with_role<'a>(&'a self, role: &'a str) -> impl Iterator<Item = &'a Node> + 'a {
         self.nodes.iter().filter(move |node| node.has(role))
+    }
+
+    /// The cloud's balancer that stands in place of nodes of a role.
+    #[must_use]
+    pub fn balancer(&self, role: &str) -> Option<&CloudBalancer> {
+        self.balancers.iter().find(|balancer| balancer.role == role)
     }
 
     /// Whether any node carries the role.

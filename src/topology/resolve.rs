@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::{
     expression::Facts,
-    model::{Machine, Node, Topology},
+    model::{CloudBalancer, Machine, Node, Topology},
     wiring,
 };
 use crate::{
     catalog::{Role, StackSpec},
-    environment::{Environment, NodeGroup, ReferenceArchitecture, ReferenceGroup},
+    environment::{Balancer, Environment, NodeGroup, ProviderKind, ReferenceArchitecture, ReferenceGroup},
 };
 
 /// Zones that nodes are spread over; providers map them to the zones they have.
@@ -71,11 +71,19 @@ pub fn resolve(input: &Input<'_>) -> Result<Topology, ResolveError> {
     let environment = input.environment;
     let mut omitted = BTreeMap::new();
     let mut groups: Vec<(String, Wanted<'_>, Vec<String>)> = Vec::new();
+    let inner = inner_balancers(input);
+    let mut balancers: Vec<CloudBalancer> = Vec::new();
     for (name, wanted) in wanted_groups(input) {
         let mut kept = Vec::new();
         for role in wanted.roles(&name) {
             if let Some(reason) = input.stack.omits.get(&role) {
                 omitted.insert(role, reason.clone());
+            } else if inner.contains(&role) {
+                if wanted.count > 0 && !balancers.iter().any(|balancer| balancer.role == role) {
+                    let name = format!("{}-{role}", environment.name);
+                    let translates = environment.provider != ProviderKind::Gcp;
+                    balancers.push(CloudBalancer { name, role, translates });
+                }
             } else if input.roles.contains_key(&role) {
                 kept.push(role);
             } else {
@@ -97,6 +105,7 @@ pub fn resolve(input: &Input<'_>) -> Result<Topology, ResolveError> {
     for (group, wanted, own) in &groups {
         let roles = expand(input, own, &explicit);
         let data_bearing = roles.iter().any(|role| input.roles[role].data_bearing);
+        let object_storage = roles.iter().any(|role| input.roles[role].object_storage);
         for ordinal in 1..=wanted.count {
             let name = wanted.name(&environment.name, group, ordinal);
             if !names.insert(name.clone()) {
@@ -110,6 +119,7 @@ pub fn resolve(input: &Input<'_>) -> Result<Topology, ResolveError> {
                 zone: (ordinal - 1) % ZONES + 1,
                 machine: machine(environment, wanted),
                 data_bearing,
+                object_storage,
                 reason: wanted.reason(environment),
             });
         }
@@ -136,6 +146,7 @@ pub fn resolve(input: &Input<'_>) -> Result<Topology, ResolveError> {
         purpose: environment.purpose.name().to_owned(),
         settings: settings(input, &nodes),
         nodes,
+        balancers,
         edges: Vec::new(),
         services: BTreeMap::new(),
         omitted,
@@ -144,6 +155,21 @@ pub fn resolve(input: &Input<'_>) -> Result<Topology, ResolveError> {
     let services = wiring::services(input.stack, input.roles, &topology, &facts)?;
     let edges = wiring::edges(input.roles, &topology, &facts)?;
     Ok(Topology { services, edges, ..topology })
+}
+
+/// Roles that the cloud's balancer plays where the environment asks for it: those that stand between nodes, and never
+/// between users and nodes.
+fn inner_balancers(input: &Input<'_>) -> BTreeSet<String> {
+    let Environment { provider, cloud, .. } = input.environment;
+    let on_a_cloud = matches!(provider, ProviderKind::Aws | ProviderKind::Gcp | ProviderKind::Azure);
+    if !on_a_cloud || cloud.internal_balancer != Some(Balancer::Cloud) {
+        return BTreeSet::new();
+    }
+    let reaches = || input.roles.values().flat_map(|role| &role.ports).flat_map(|port| &port.from);
+    let outer: BTreeSet<&String> =
+        reaches().filter(|reach| reach.role == wiring::USERS).filter_map(|reach| reach.through.as_ref()).collect();
+    let all = reaches().filter_map(|reach| reach.through.as_ref());
+    all.filter(|role| !outer.contains(role)).cloned().collect()
 }
 
 /// What is wanted of a node group, from both layers.

@@ -180,6 +180,7 @@ mod tests {
             zone: ordinal,
             machine: Machine::default(),
             data_bearing: false,
+            object_storage: false,
             reason: String::new(),
         };
         Topology {
@@ -191,6 +192,7 @@ mod tests {
             domain: String::new(),
             purpose: "test".to_owned(),
             nodes: vec![node("app", 1), node("app", 2), node("app", 3), node("gitaly", 1)],
+            balancers: Vec::new(),
             edges: Vec::new(),
             services: Default::default(),
             settings: Default::default(),

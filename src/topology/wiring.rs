@@ -61,7 +61,9 @@ pub fn edges(
                 continue;
             }
             for reach in &port.from {
-                if reach.unless.as_ref().is_none_or(|other| !topology.has_role(other)) {
+                let spared = |other: &String| topology.has_role(other) || balanced_by(topology, port, other);
+                let open = reach.unless.as_ref().is_none_or(|other| !spared(other));
+                if open && !beyond(topology, port, reach) {
                     ways.add(topology, name, port, reach, &servers);
                 }
             }
@@ -75,6 +77,27 @@ fn carriers(topology: &Topology, role: &str) -> Vec<usize> {
     topology.nodes.iter().enumerate().filter(|(_, node)| node.has(role)).map(|(index, _)| index).collect()
 }
 
+/// Indexes among the names of ways: of the nodes that carry a role, and of the cloud's balancer that stands in their place.
+fn standing(topology: &Topology, role: &str) -> Vec<usize> {
+    let mut found = carriers(topology, role);
+    let balancers = topology.balancers.iter().enumerate().filter(|(_, balancer)| balancer.role == role);
+    found.extend(balancers.map(|(index, _)| topology.nodes.len() + index));
+    found
+}
+
+/// Whether a way leads over a balancer of the cloud that cannot listen where the role wants it to.
+fn beyond(topology: &Topology, port: &PortSpec, reach: &Reach) -> bool {
+    let through = reach.through.as_deref().filter(|role| !topology.has_role(role));
+    let balancer = through.and_then(|role| topology.balancer(role));
+    balancer.is_some_and(|balancer| !balancer.translates && reach.listen.is_some_and(|listen| listen != port.port))
+}
+
+/// Whether a balancer of the cloud in place of a role leads to the port.
+fn balanced_by(topology: &Topology, port: &PortSpec, role: &str) -> bool {
+    let over = |reach: &&Reach| reach.through.as_deref() == Some(role) && !beyond(topology, port, reach);
+    topology.balancer(role).is_some() && port.from.iter().any(|reach| over(&reach))
+}
+
 fn open(role: &str, port: &PortSpec, facts: &Facts<'_>) -> Result<bool, ResolveError> {
     facts.holds(role, port.when.as_deref()).map_err(|reason| ResolveError::Expression {
         role: role.to_owned(),
@@ -85,14 +108,16 @@ fn open(role: &str, port: &PortSpec, facts: &Facts<'_>) -> Result<bool, ResolveE
 
 /// Ways while they are gathered: a thousand nodes have a hundred thousand, so names are shared, and compared by rank.
 struct Ways {
-    /// Every node's name in the topology's order, then that of the world outside, each with its place among all names.
+    /// Every node's name in the topology's order, then those of the cloud's balancers, then that of the world outside, each with its place among all names.
     names: Vec<(Name, u32)>,
     found: Vec<(u64, Edge)>,
 }
 
 impl Ways {
     fn new(topology: &Topology) -> Self {
-        let texts: Vec<&str> = topology.nodes.iter().map(|node| node.name.as_str()).chain([USERS]).collect();
+        let balancers = topology.balancers.iter().map(|balancer| balancer.name.as_str());
+        let texts: Vec<&str> =
+            topology.nodes.iter().map(|node| node.name.as_str()).chain(balancers).chain([USERS]).collect();
         let mut order: Vec<usize> = (0..texts.len()).collect();
         order.sort_by_key(|index| texts[*index]);
         let mut names: Vec<(Name, u32)> = texts.iter().map(|text| (Name::from(*text), 0)).collect();
@@ -118,13 +143,13 @@ impl Ways {
             };
             self.found.push((u64::from(*first) << 32 | u64::from(*second), edge));
         };
-        let outside = topology.nodes.len();
+        let outside = self.names.len() - 1;
         let clients: Vec<usize> = match reach.role.as_str() {
             USERS => vec![outside],
-            ALL => (0..outside).collect(),
-            client => carriers(topology, client),
+            ALL => (0..topology.nodes.len()).collect(),
+            client => standing(topology, client),
         };
-        let balancers: Vec<usize> = reach.through.iter().flat_map(|balancer| carriers(topology, balancer)).collect();
+        let balancers: Vec<usize> = reach.through.iter().flat_map(|balancer| standing(topology, balancer)).collect();
         for client in &clients {
             for balancer in &balancers {
                 way(*client, *balancer, reach.listen.unwrap_or(port.port), Leg::Front);

@@ -160,6 +160,17 @@ impl Place {
         Self::new(&std::fs::read_to_string(path).unwrap())
     }
 
+    /// Where refarch keeps what it knows.
+    pub fn workspace(&self) -> PathBuf {
+        self.folder.path().join("workspace")
+    }
+
+    /// Takes over what others have: `RESOURCE=ID`.
+    pub fn adopt(&self, pairs: &[&str]) -> Said {
+        let mut command = self.bare("adopt");
+        command.arg(&self.file).args(pairs).output().unwrap().into()
+    }
+
     /// Writes the environment file anew.
     pub fn write(&self, environment: &str) {
         std::fs::write(&self.file, environment).unwrap();
@@ -172,6 +183,13 @@ impl Place {
 
     /// The command, its environment file last.
     pub fn command(&self, verb: &str, args: &[&str]) -> Command {
+        let mut command = self.bare(verb);
+        command.args(args).arg(&self.file);
+        command
+    }
+
+    /// The command without an environment file.
+    pub fn bare(&self, verb: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_refarch"));
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
@@ -181,8 +199,6 @@ impl Place {
         }
         command
             .arg(verb)
-            .args(args)
-            .arg(&self.file)
             .current_dir(self.folder.path())
             .env("HOME", self.folder.path())
             .env("REFARCH_WORKSPACE", self.folder.path().join("workspace"))

@@ -5,14 +5,21 @@
 #![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used)] // a test that cannot go on ends here
 
+#[path = "../support/bad_days.rs"]
+mod bad_days;
+mod balancers;
 mod changes;
 mod drift;
 mod faults;
 mod front;
+mod images;
+mod keys;
 mod killed;
+mod networks;
 mod prices;
 mod refusals;
 mod sizes;
+mod strangers;
 mod world;
 
 /// A small environment that is highly available: three voters, a balancer at the door, one of everything in between.

@@ -64,6 +64,27 @@ FAIL identity  ask who this is: The security token included in the request is ex
 }
 
 #[test]
+fn credentials_that_expire_in_the_middle() {
+    let place = Place::new(SMALL);
+    place
+        .front
+        .faults(json!([{"operation": "RunInstances", "code": "RequestExpired", "message": "Request has expired."}]));
+    let said = place.apply(&[]).ended(1);
+    let told = "Request has expired. (ec2:RunInstances: RequestExpired";
+    assert!(said.err.contains(told), "{}", said.err);
+    assert!(
+        said.err.contains("your credentials have expired: log in again; then the same command again"),
+        "{}",
+        said.err
+    );
+    place.front.faults(json!([]));
+    place.apply(&[]).ok();
+    place.assert_settled();
+    place.destroy().ok();
+    place.assert_empty();
+}
+
+#[test]
 fn no_credentials_at_all() {
     let place = Place::new(SMALL);
     let mut command = place.command("apply", &["--infrastructure", "--yes"]);

@@ -73,7 +73,7 @@ fn buckets_are_private_and_the_nodes_account_may_use_them_and_nothing_else() {
         assert_eq!(access["publicAccessPrevention"], "enforced");
         assert_eq!(access["uniformBucketLevelAccess"]["enabled"], true);
         assert_eq!(bucket["versioning"]["enabled"], true);
-        let account = format!("serviceAccount:demo-nodes@{PROJECT}.iam.gserviceaccount.com");
+        let account = format!("serviceAccount:demo-app@{PROJECT}.iam.gserviceaccount.com");
         let own: Vec<_> = bucket["policy"]["bindings"]
             .as_array()
             .unwrap()
@@ -83,8 +83,12 @@ fn buckets_are_private_and_the_nodes_account_may_use_them_and_nothing_else() {
             .collect();
         assert_eq!(own, ["roles/storage.objectUser"]);
     }
-    let app = &place.machines()["demo-app-1"];
-    assert!(app["serviceAccounts"][0]["email"].as_str().unwrap().starts_with("demo-nodes@"), "{app:#}");
+    // Only those that have to do with the buckets have an account, and it is their group's.
+    for (name, one) in place.machines() {
+        let email = one["serviceAccounts"][0]["email"].as_str();
+        assert_eq!(email.is_some(), name.starts_with("demo-app-"), "{name}: {email:?}");
+        assert!(email.is_none_or(|email| email.starts_with("demo-app@")), "{name}: {email:?}");
+    }
     place.assert_settled();
 
     // A bucket that holds something goes with the consent that names the data.
@@ -105,6 +109,27 @@ fn the_clouds_balancer_stands_at_the_door() {
     let groups = place.double.of("instanceGroups");
     let members: usize = groups.iter().map(|group| group["members"].as_array().unwrap().len()).sum();
     assert_eq!(members, 1);
+    // What comes through keeps its address: users and Google's questions reach the door's nodes.
+    let firewalls = place.double.of("firewalls");
+    let door: Vec<&serde_json::Value> = firewalls
+        .iter()
+        .filter(|rule| rule["targetTags"] == json!(["demo-haproxy-external"]))
+        .filter(|rule| {
+            rule["allowed"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|one| one["ports"].as_array().unwrap().contains(&json!("443")))
+        })
+        .collect();
+    let ranges: Vec<String> = door
+        .iter()
+        .flat_map(|rule| rule["sourceRanges"].as_array().cloned().unwrap_or_default())
+        .map(|range| range.as_str().unwrap().to_owned())
+        .collect();
+    for range in ["0.0.0.0/0", "35.191.0.0/16", "209.85.152.0/22", "209.85.204.0/22"] {
+        assert!(ranges.iter().any(|one| one == range), "{range} does not reach the door: {door:#?}");
+    }
     // Nothing inside has an address of its own but the bastion.
     let outside: Vec<String> = place
         .machines()
@@ -123,6 +148,88 @@ fn the_clouds_balancer_stands_at_the_door() {
     let groups = place.double.of("instanceGroups");
     let members: usize = groups.iter().map(|group| group["members"].as_array().unwrap().len()).sum();
     assert_eq!(members, 2);
+    place.assert_settled();
+    place.destroy().ok();
+    place.assert_empty();
+    place.double.assert_as_described();
+}
+
+#[test]
+fn a_balancer_between_the_nodes_stands_in_place_of_haproxy_nodes() {
+    let haproxy = "name: demo\narchitecture: 3k\nprovider: gcp\npurpose: test\n";
+    let place = Place::new(&format!("{haproxy}cloud: {{ internal_balancer: cloud }}\n"));
+    let name = place.environment();
+    place.apply(&[]).ok();
+    assert!(place.machines().keys().all(|node| !node.contains("haproxy-internal")));
+    // One address for all ports, and each port has its own question.
+    let rules = place.double.of("forwardingRules");
+    let port = |number: &str| rules.iter().find(|rule| rule["ports"] == json!([number])).unwrap().clone();
+    let (pool, leader) = (port("6432"), port("5432"));
+    assert_eq!(pool["IPAddress"], leader["IPAddress"]);
+    for rule in [&pool, &leader] {
+        assert_eq!(rule["loadBalancingScheme"], "INTERNAL");
+    }
+    let addresses = place.double.of("addresses");
+    let shared = addresses.iter().find(|one| one["address"] == pool["IPAddress"]).unwrap();
+    assert_eq!(
+        (shared["addressType"].as_str(), shared["purpose"].as_str()),
+        (Some("INTERNAL"), Some("SHARED_LOADBALANCER_VIP"))
+    );
+    let checks = place.double.of("healthChecks");
+    let asks = |port: u16| checks.iter().find(|check| check["httpHealthCheck"]["port"] == port);
+    assert_eq!(asks(8008).unwrap()["httpHealthCheck"]["requestPath"], "/primary", "only the leader is good");
+    assert!(checks.iter().any(|check| check["tcpHealthCheck"]["port"] == 6432));
+    // Who uses the service reaches the servers, as do Google's questions; nobody else does.
+    let mut tags: Vec<String> = Vec::new();
+    for rule in place.double.of("firewalls") {
+        let pool = rule["targetTags"] == json!([format!("{name}-pgbouncer")])
+            && rule["allowed"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|one| one["ports"].as_array().unwrap().contains(&json!("6432")));
+        if pool {
+            let from = rule["sourceTags"].as_array().cloned().unwrap_or_default();
+            tags.extend(from.iter().map(|tag| tag.as_str().unwrap().to_owned()));
+        }
+    }
+    tags.sort();
+    assert_eq!(tags, [format!("{name}-app"), format!("{name}-sidekiq")]);
+    place.assert_settled();
+
+    place.write(haproxy);
+    place.apply(&[]).ok();
+    assert!(place.machines().contains_key(&format!("{name}-haproxy-internal-1")));
+    assert!(place.double.of("forwardingRules").is_empty() && place.double.of("instanceGroups").is_empty());
+    place.assert_settled();
+    place.destroy().ok();
+    place.assert_empty();
+    place.double.assert_as_described();
+}
+
+#[test]
+fn members_that_share_a_zone_stand_apart_where_the_file_asks_for_it() {
+    let four = SMALL.replace("app: { count: 2", "app: { count: 4");
+    let place = Place::new(&format!("{four}gcp: {{ placement: spread }}\n"));
+    place.apply(&[]).ok();
+    let policies = place.double.of("resourcePolicies");
+    assert_eq!(policies.len(), 1, "only app-1 and app-4 share a zone: {policies:#?}");
+    assert_eq!(policies[0]["groupPlacementPolicy"]["availabilityDomainCount"], 8);
+    let with = |place: &Place| -> Vec<String> {
+        let has = |one: &serde_json::Value| one["resourcePolicies"].as_array().is_some_and(|all| !all.is_empty());
+        place.machines().into_iter().filter(|(_, one)| has(one)).map(|(name, _)| name).collect()
+    };
+    assert_eq!(with(&place), ["demo-app-1", "demo-app-4"]);
+    place.assert_settled();
+
+    // Without it the same machines stand where they stood, and the policy goes when nobody has it.
+    place.write(&four);
+    place.apply(&[]).ok();
+    assert!(with(&place).is_empty() && place.double.of("resourcePolicies").is_empty());
+    place.assert_settled();
+    place.write(&format!("{four}gcp: {{ placement: spread }}\n"));
+    place.apply(&[]).ok();
+    assert_eq!(with(&place), ["demo-app-1", "demo-app-4"]);
     place.assert_settled();
     place.destroy().ok();
     place.assert_empty();

@@ -3,10 +3,11 @@
 
 use serde_json::json;
 
-use crate::{SMALL, place::Place};
-
-/// Points of each verb: spread evenly over its changing calls, by turns before and after the act.
-const POINTS: usize = 25;
+use crate::{
+    SMALL,
+    bad_days::{Point, points},
+    place::Place,
+};
 
 #[test]
 fn apply_killed_anywhere_and_repeated_ends_in_the_same_state() {
@@ -14,7 +15,6 @@ fn apply_killed_anywhere_and_repeated_ends_in_the_same_state() {
     place.apply(&[]).ok();
     let wanted = place.shape();
     let changing = place.double.changing_calls();
-    assert!(changing >= POINTS, "{changing} changing calls are fewer than the points");
 
     for point in points(changing) {
         place.start_anew();
@@ -39,9 +39,8 @@ fn destroy_killed_anywhere_and_repeated_leaves_nothing() {
     place.double.control("forget_calls", &json!({}));
     place.destroy().ok();
     let changing = place.double.changing_calls();
-    let points = points(changing.min(POINTS));
 
-    for point in points {
+    for point in points(changing) {
         place.start_anew();
         place.apply(&[]).ok();
         hold(&place, &point);
@@ -61,27 +60,7 @@ fn everything() -> String {
     format!("{SMALL}  buckets: [artifacts, lfs]\n  balancer: cloud\n")
 }
 
-#[derive(Debug)]
-struct Point {
-    /// Changing calls that pass first.
-    after: usize,
-    /// `before` or `after` the act.
-    when: &'static str,
-    /// What the killed run left on this machine is lost too.
-    elsewhere: bool,
-}
-
-fn points(changing: usize) -> Vec<Point> {
-    let count = POINTS.min(changing);
-    (0..count)
-        .map(|index| Point {
-            after: index * (changing - 1) / (count - 1).max(1),
-            when: if index % 2 == 0 { "after" } else { "before" },
-            elsewhere: index % 5 == 4,
-        })
-        .collect()
-}
-
 fn hold(place: &Place, point: &Point) {
-    place.double.faults(json!([{ "mutating": true, "after": point.after, "times": 1, "hold": point.when }]));
+    let hold = if point.acted { "after" } else { "before" };
+    place.double.faults(json!([{ "mutating": true, "after": point.after, "times": 1, "hold": hold }]));
 }

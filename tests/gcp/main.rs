@@ -5,11 +5,14 @@
 #![cfg(feature = "gcp")]
 #![allow(clippy::unwrap_used)] // a test that cannot go on ends here
 
+#[path = "../support/bad_days.rs"]
+mod bad_days;
 mod changes;
 mod double;
 mod drift;
 mod expiry;
 mod faults;
+mod keys;
 mod killed;
 mod place;
 mod refusals;

@@ -82,6 +82,11 @@ impl Place {
         Self::new(&std::fs::read_to_string(path).unwrap())
     }
 
+    /// Where refarch keeps what it knows.
+    pub fn workspace(&self) -> PathBuf {
+        self.folder.path().join("workspace")
+    }
+
     /// Writes the environment file anew.
     pub fn write(&self, environment: &str) {
         std::fs::write(&self.file, environment).unwrap();

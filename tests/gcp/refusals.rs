@@ -33,6 +33,28 @@ fn credentials_that_google_does_not_believe() {
 }
 
 #[test]
+fn credentials_that_have_expired() {
+    let place = Place::new(SMALL);
+    place.double.settings(json!({ "credentials": "expired" }));
+    place.apply(&[]).refused(&["credentials", "gcloud auth application-default login", "nothing was changed"]);
+    nothing_was_tried(&place);
+}
+
+#[test]
+fn credentials_that_expire_in_the_middle() {
+    let place = Place::new(SMALL);
+    let error =
+        json!({ "code": 401, "reason": "authError", "message": "Request had invalid authentication credentials." });
+    place.double.faults(json!([{ "method": "compute.instances.insert", "error": error }]));
+    place.apply(&[]).refused(&["invalid authentication credentials", "gcloud auth application-default login"]);
+    place.double.faults(json!([]));
+    place.apply(&[]).ok();
+    place.assert_settled();
+    place.destroy().ok();
+    place.assert_empty();
+}
+
+#[test]
 fn a_project_that_is_not_there() {
     let place = Place::new(&format!("{SMALL}gcp: {{ project: no-such-project }}\n"));
     place.apply(&[]).refused(&["no-such-project", "gcloud projects list"]);
@@ -82,6 +104,14 @@ fn a_policy_that_forbids_public_addresses() {
 }
 
 #[test]
+fn a_policy_that_wants_os_login() {
+    let place = Place::new(SMALL);
+    place.double.settings(json!({ "organisation_policies": { "compute.requireOsLogin": true } }));
+    place.apply(&[]).refused(&["OS Login is required", "compute.requireOsLogin"]);
+    nothing_was_tried(&place);
+}
+
+#[test]
 fn labels_outside_of_the_rules() {
     let place = Place::new(&format!("{SMALL}  tags: {{ Cost-Center: \"4711\" }}\n"));
     place.apply(&[]).refused(&["Cost-Center", "lower-case"]);
@@ -107,6 +137,37 @@ fn a_network_that_exists_in_another_region_or_is_too_small() {
     let file = SMALL.replace("name: demo", "name: second").replace("region: europe-west4", "region: europe-west1");
     other.write(&format!("{file}  network: {{ id: demo-network }}\n"));
     other.apply(&[]).refused(&["no subnet in region europe-west1"]);
+}
+
+#[test]
+fn a_subnet_that_exists_and_is_too_small() {
+    let place = Place::new(SMALL);
+    place.apply(&[]).ok();
+    // The environment's own network stands for somebody's.
+    let subnet = place.double.resources().into_iter().find(|(path, _)| path.contains("/subnetworks/")).unwrap().0;
+    place.double.tamper(&subnet, json!({ "ipCidrRange": "10.20.0.0/29" }));
+    let before = place.double.changing_calls();
+    place.write(&format!("{}  network: {{ id: demo-network }}\n", SMALL.replace("name: demo", "name: second")));
+    place.apply(&[]).refused(&["demo-subnet (10.20.0.0/29) has room for 4 machines, and there are 6"]);
+    assert_eq!(place.double.changing_calls(), before);
+}
+
+#[test]
+fn a_network_that_exists_is_used_and_left_as_it_was() {
+    let place = Place::new(SMALL);
+    place.apply(&[]).ok();
+    let before = place.shape();
+    let second = format!("{}  network: {{ id: demo-network }}\n", SMALL.replace("name: demo", "name: second"));
+    place.write(&second);
+    place.apply(&[]).ok();
+    for (name, one) in place.machines() {
+        assert!(one["networkInterfaces"][0]["network"].as_str().unwrap().ends_with("/demo-network"), "{name}");
+    }
+    place.assert_settled();
+    place.destroy().ok();
+    assert_eq!(place.shape(), before);
+    place.write(SMALL);
+    place.assert_settled();
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn every_check_of_a_path_is_posix_shell_wherever_it_runs() {
     for size in ["1k", "3k", "10k"] {
         let place = Place::new(size, "");
         let topology = place.session.topology();
-        let address = |number: usize| std::net::IpAddr::from([10, 0, 0, u8::try_from(number).unwrap()]);
+        let address = |number: usize| format!("10.0.0.{number}");
         let addresses =
             topology.nodes.iter().enumerate().map(|(number, node)| (node.name.clone(), address(number))).collect();
         let inputs = refarch::configure::Inputs {

@@ -58,7 +58,7 @@ fn made() -> (Value, String) {
     store.fill_placeholders(&all, &requests).unwrap();
     let vault = Vault(Arc::new(store));
     let topology = place.session.topology();
-    let addresses = [("demo-single-1".to_owned(), "10.0.0.1".parse().unwrap())].into();
+    let addresses = [("demo-single-1".to_owned(), "10.0.0.1".to_owned())].into();
     let inputs = Inputs { catalog: &stack, topology, addresses: &addresses, secrets: &vault, folder: None };
     let stages = Renderer::new(inputs).unwrap().stages("demo-single-1").unwrap();
     let text = file(&stages, "/etc/refarch/gitlab-secrets.json").unwrap();

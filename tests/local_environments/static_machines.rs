@@ -37,6 +37,7 @@ impl Machines {
             zone: 1,
             machine: Machine::default(),
             data_bearing: false,
+            object_storage: false,
             reason: "the test wants it".to_owned(),
         };
         let topology = Topology {
@@ -48,6 +49,7 @@ impl Machines {
             domain: String::new(),
             purpose: "test".to_owned(),
             nodes: GROUPS.iter().flat_map(|(group, count)| (1..=*count).map(|ordinal| node(group, ordinal))).collect(),
+            balancers: Vec::new(),
             edges: Vec::new(),
             services: BTreeMap::default(),
             settings: BTreeMap::default(),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::{
-    super::{NodeGroup, ProviderKind, model::NetworkMode, model::Via},
+    super::{Balancer, NodeGroup, ProviderKind, model::NetworkMode, model::Via},
     Context,
 };
 use crate::diagnostic::Diagnostic;
@@ -61,7 +61,28 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         disks(context, name, group, found);
         spot(context, name, group, found);
     }
+    inner(context, found);
     account(context, found);
+}
+
+/// A group whose balancing role the cloud plays, and that has other roles, would share its name with the balancer.
+fn inner(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    let Some(facts) = context.facts().filter(|_| context.environment.cloud.internal_balancer == Some(Balancer::Cloud))
+    else {
+        return;
+    };
+    let through = |name: &str| {
+        let ports = facts.roles.values().flat_map(|role| &role.ports).flat_map(|port| &port.from);
+        ports.filter_map(|reach| reach.through.as_deref()).any(|role| role == name)
+    };
+    for (name, group) in &context.environment.nodes {
+        let roles = context.roles_of(name, group);
+        if through(name) && roles.contains(&name.as_str()) && roles.len() > 1 {
+            let path = format!("nodes.{name}");
+            let message = format!("the cloud's balancer takes the place of role `{name}`, and the group has others");
+            found.push(context.key_error(&path, message).hint("give the group another name"));
+        }
+    }
 }
 
 fn ignored(context: &Context<'_>, provider: ProviderKind, found: &mut Vec<Diagnostic>) {

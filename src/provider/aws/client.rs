@@ -1,9 +1,9 @@
 //! Connections to AWS, made at the first call: planning offline needs neither credentials nor a network.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::AwsOptions;
 use crate::provider::{ProviderError, cloud::permanent};
@@ -29,6 +29,8 @@ pub struct Clients {
     pub sts: aws_sdk_sts::Client,
     /// Region.
     pub region: String,
+    /// Images that were asked for: they do not change, and every launch wants to know its image.
+    pub images: Mutex<HashMap<String, aws_sdk_ec2::types::Image>>,
 }
 
 /// Makes the clients once.
@@ -84,5 +86,6 @@ async fn connect(aws: &AwsOptions, region: Option<&str>) -> Result<Clients, Prov
         quotas: aws_sdk_servicequotas::Client::new(&config),
         sts: aws_sdk_sts::Client::new(&config),
         region,
+        images: Mutex::default(),
     })
 }

@@ -19,7 +19,7 @@ use crate::{
     provider::{
         Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
         cloud::{
-            Answer, Cloud, CloudOptions, Found, Launch, LaunchError, MachineState, Making,
+            Answer, Book, Cloud, CloudOptions, Found, Launch, LaunchError, MachineState, Making,
             blueprint::kind,
             options::NetworkOptions,
             permanent,
@@ -113,7 +113,7 @@ impl Aws {
             kind::KEY => key::remove(clients, &self.options).await,
             kind::BUCKET => bucket::remove(clients, handle, log).await,
             kind::IDENTITY => identity::remove(clients, handle).await,
-            kind::BALANCER => balancer::remove(clients, &self.options, handle).await,
+            kind::BALANCER => balancer::remove(clients, &self.options, handle, id).await,
             _ => network::remove(clients, kind, handle, id).await,
         }
     }
@@ -131,7 +131,7 @@ impl Aws {
             match resource.kind.as_str() {
                 kind::KEY => found.extend(key::look_for(clients, own).await?),
                 kind::IDENTITY => found.extend(identity::look_for(clients, own).await?),
-                kind::BALANCER => found.extend(balancer::look_for(clients, own).await?),
+                kind::BALANCER => found.extend(balancer::look_for(clients, own, &resource.id).await?),
                 kind::BUCKET => found.extend(bucket::look_for(clients, &self.options, &resource.id).await?),
                 kind::FIREWALL => {
                     if let Some(vpc) = &network {
@@ -321,6 +321,10 @@ impl Cloud for Aws {
 
     fn strangers<'a>(&'a self, missing: &'a [Resource]) -> Answer<'a, Vec<Stranger>> {
         Box::pin(self.strangers_now(missing))
+    }
+
+    fn balancer_host<'a>(&'a self, role: &'a str, book: &'a Book) -> Answer<'a, Option<String>> {
+        Box::pin(async move { balancer::host(self.clients().await?, role, book).await })
     }
 
     fn look<'a>(&'a self, topology: &'a Topology, desired: &'a [Resource]) -> BoxFuture<'a, Vec<Finding>> {

@@ -189,11 +189,9 @@ pub async fn list(clients: &Clients, options: &CloudOptions, aws: &AwsOptions) -
         Err(error) if is_gone(&error) => false,
         Err(error) => return Err(failed("look at the nodes' role", "iam:GetInstanceProfile", &error)),
     };
-    let mut attributes = vec![("tunnel", json!(tunnel)), ("buckets", json!(words))];
-    if !profile {
-        attributes.push(("profile", Value::Bool(false)));
-    }
-    let attributes = tag::attributes(attributes);
+    // Without its profile a role is of no use to a machine: told as a difference, which making it anew mends.
+    let tunnel = if profile { Value::Bool(tunnel) } else { Value::Null };
+    let attributes = tag::attributes(vec![("tunnel", tunnel), ("buckets", json!(words))]);
     let id = "identity".to_owned();
     Ok(vec![Found {
         id,

@@ -56,10 +56,14 @@ pub async fn list(
     let instances = instances(clients, own());
     let (vpcs, subnets, gateways, nats, tables, groups, keys, addresses, volumes, instances) =
         tokio::try_join!(vpcs, subnets, gateways, nats, tables, groups, keys, addresses, volumes, instances)?;
+    let machines = instances
+        .iter()
+        .filter_map(|(one, index)| Some((one.instance_id()?.to_owned(), which(&tag::read(one.tags()), *index)?)))
+        .collect();
     let (roles, buckets, balancers) = tokio::try_join!(
         identity::list(clients, options, aws),
         bucket::list(clients, options),
-        balancer::list(clients, options),
+        balancer::list(clients, options, &machines),
     )?;
 
     // Each answer is held against the tag: what a filter let through by mistake would be destroyed with ours.

@@ -205,6 +205,11 @@ pub async fn describe_image(
     id: &str,
     doing: &str,
 ) -> Result<aws_sdk_ec2::types::Image, ProviderError> {
+    // Held while asking, so that launches side by side ask once.
+    let mut known = clients.images.lock().await;
+    if let Some(image) = known.get(id) {
+        return Ok(image.clone());
+    }
     let there = clients.ec2.describe_images().image_ids(id).send().await;
     let there = there.map_err(|error| match is_gone(&error) {
         true => permanent(
@@ -214,9 +219,11 @@ pub async fn describe_image(
         ),
         false => failed(doing, "ec2:DescribeImages", &error),
     })?;
-    there.images.unwrap_or_default().into_iter().next().ok_or_else(|| {
+    let image = there.images.unwrap_or_default().into_iter().next().ok_or_else(|| {
         permanent(doing, format!("{} has no image {id}", clients.region), Some("name another one under `cloud.image`"))
-    })
+    })?;
+    known.insert(id.to_owned(), image.clone());
+    Ok(image)
 }
 
 /// Owner and name of a family's images.

@@ -17,7 +17,7 @@ use crate::{
     provider::{
         Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
         cloud::{
-            Answer, Cloud, Found, Launch, LaunchError, MachineState, Making,
+            Answer, Book, Cloud, Found, Launch, LaunchError, MachineState, Making,
             blueprint::{self, kind},
             options::NetworkOptions,
             permanent,
@@ -62,7 +62,7 @@ impl Azure {
                 });
                 self.simple(&doing, arm::SET, making, &body).await
             }
-            kind::PLACEMENT => {
+            kind::PROXIMITY => {
                 let body = serde_json::json!({ "location": self.location()?, "tags": making.tags });
                 self.simple(&doing, arm::PLACEMENT, making, &body).await
             }
@@ -96,7 +96,7 @@ impl Azure {
             kind::BALANCER => return self.remove_balancer(&doing, handle).await,
             kind::INSTANCE | kind::BASTION => return self.remove_machine(&doing, handle).await,
             kind::DISK => compute::DISKS,
-            kind::KEY | kind::SET | kind::PLACEMENT => compute::VERSION,
+            kind::KEY | kind::SET | kind::PROXIMITY => compute::VERSION,
             kind::STORE | kind::BUCKET => storage::VERSION,
             _ => network::VERSION,
         };
@@ -368,6 +368,11 @@ impl Cloud for Azure {
 
     fn strangers<'a>(&'a self, missing: &'a [Resource]) -> Answer<'a, Vec<Stranger>> {
         Box::pin(self.strangers_now(missing))
+    }
+
+    /// Balancers between the nodes are not there yet: [`Azure::refusal`] says so.
+    fn balancer_host<'a>(&'a self, _role: &'a str, _book: &'a Book) -> Answer<'a, Option<String>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn look<'a>(&'a self, topology: &'a Topology, desired: &'a [Resource]) -> BoxFuture<'a, Vec<Finding>> {

@@ -88,7 +88,7 @@ impl Azure {
             let attributes = self.balancer_attributes(&read.properties).into_iter().collect();
             found.push(Found { attributes, ..self.plain(balancer, kind::BALANCER) });
         }
-        for (arm_kind, kind) in [(arm::KEY, kind::KEY), (arm::SET, kind::SET), (arm::PLACEMENT, kind::PLACEMENT)] {
+        for (arm_kind, kind) in [(arm::KEY, kind::KEY), (arm::SET, kind::SET), (arm::PLACEMENT, kind::PROXIMITY)] {
             found.extend(lists[arm_kind].iter().map(|one| self.plain(one, kind)));
         }
         for disk in &lists[arm::DISK] {

@@ -53,7 +53,7 @@ impl Azure {
             made.push(own(kind::GROUP, kind::GROUP, "everything of the environment is in it", &[], BTreeMap::new()));
         }
         if self.azure.proximity {
-            made.push(own("placement", kind::PLACEMENT, "keeps the machines close together", &[], BTreeMap::new()));
+            made.push(own("placement", kind::PROXIMITY, "keeps the machines close together", &[], BTreeMap::new()));
         }
         if all.iter().any(|resource| resource.kind == kind::BUCKET) {
             let attributes = BTreeMap::from([("public_blocked".to_owned(), json!(true))]);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{
+    balance::{self, Service},
     options::{Access, CloudOptions, NatOptions, NetworkOptions},
     reach::{self, BASTION, EVERYONE, Source},
 };
@@ -41,18 +42,22 @@ pub mod kind {
     pub const BUCKET: &str = "bucket";
     /// What the nodes may do.
     pub const IDENTITY: &str = "identity";
+    /// Keeps machines of one zone apart.
+    pub const PLACEMENT: &str = "placement policy";
     /// A node.
     pub const INSTANCE: &str = "instance";
     /// A machine that forwards SSH.
     pub const BASTION: &str = "bastion";
     /// A disk that no machine has any more.
     pub const DISK: &str = "disk";
+    /// Who is behind balancers of the cloud.
+    pub const MEMBERS: &str = "instance groups";
     /// A balancer of the cloud.
     pub const BALANCER: &str = "balancer";
     /// What everything else is in, where a cloud has such a thing.
     pub const GROUP: &str = "resource group";
     /// What keeps machines close together.
-    pub const PLACEMENT: &str = "placement group";
+    pub const PROXIMITY: &str = "placement group";
     /// What spreads machines over racks, where a region has no zones.
     pub const SET: &str = "availability set";
     /// What holds buckets, where a cloud has such a thing.
@@ -61,9 +66,9 @@ pub mod kind {
     pub const INTERFACE: &str = "network interface";
 
     /// All of them, in the order in which they are made.
-    pub const ORDER: [&str; 20] = [
-        GROUP, PLACEMENT, NETWORK, GATEWAY, SUBNET, ADDRESS, NAT, ROUTES, FIREWALL, RULES, KEY, STORE, BUCKET,
-        IDENTITY, DISK, SET, INTERFACE, BASTION, INSTANCE, BALANCER,
+    pub const ORDER: [&str; 22] = [
+        GROUP, PROXIMITY, NETWORK, GATEWAY, SUBNET, ADDRESS, NAT, ROUTES, FIREWALL, RULES, KEY, STORE, BUCKET,
+        IDENTITY, DISK, SET, PLACEMENT, INTERFACE, BASTION, INSTANCE, MEMBERS, BALANCER,
     ];
 
     /// Kinds without which one of this kind cannot be, so that they are removed after it.
@@ -72,7 +77,7 @@ pub mod kind {
         match kind {
             GROUP => &[],
             SUBNET | GATEWAY | FIREWALL => &[NETWORK, GROUP],
-            ADDRESS => &[GATEWAY, GROUP],
+            ADDRESS => &[GATEWAY, SUBNET, GROUP],
             NAT => &[SUBNET, ADDRESS, GATEWAY, GROUP],
             ROUTES => &[NAT, GATEWAY, SUBNET, NETWORK, GROUP],
             RULES => &[FIREWALL, NETWORK, GROUP],
@@ -80,9 +85,10 @@ pub mod kind {
             IDENTITY => &[BUCKET, GROUP],
             INTERFACE => &[SUBNET, ADDRESS, FIREWALL, RULES, NETWORK, GROUP],
             BASTION | INSTANCE => {
-                &[INTERFACE, SUBNET, ADDRESS, FIREWALL, KEY, IDENTITY, NETWORK, DISK, SET, PLACEMENT, GROUP]
+                &[INTERFACE, SUBNET, ADDRESS, FIREWALL, KEY, IDENTITY, NETWORK, DISK, SET, PLACEMENT, PROXIMITY, GROUP]
             }
-            BALANCER => &[SUBNET, ADDRESS, FIREWALL, NETWORK, GROUP],
+            MEMBERS => &[NETWORK, GROUP],
+            BALANCER => &[SUBNET, ADDRESS, FIREWALL, NETWORK, MEMBERS, GROUP],
             _ => &[GROUP],
         }
     }
@@ -137,6 +143,7 @@ impl<'a> Blueprint<'a> {
         }
         new.nodes();
         new.balancer();
+        new.inner_balancers();
         new
     }
 
@@ -240,7 +247,8 @@ impl<'a> Blueprint<'a> {
             buckets.push(id);
         }
         let tunnel = self.options.access == Access::Tunnel;
-        if tunnel || !buckets.is_empty() {
+        let used = self.topology.nodes.iter().any(|node| node.object_storage);
+        if tunnel || used && !buckets.is_empty() {
             let reason = "nodes reach object storage without a stored secret";
             let attributes = json!({ "buckets": self.options.buckets, "tunnel": tunnel });
             self.add("identity", kind::IDENTITY, reason, &buckets, attributes);
@@ -281,7 +289,9 @@ impl<'a> Blueprint<'a> {
         let group = options.groups.get(&node.group).cloned().unwrap_or_default();
         let has = |id: &str, all: &[Resource]| all.iter().any(|resource| resource.id == id);
         let elastic = has(&address, &self.resources);
-        let identity = has("identity", &self.resources);
+        // Who has nothing to do with the buckets gets no identity that may use them.
+        let may = options.access == Access::Tunnel || node.object_storage && !options.buckets.is_empty();
+        let identity = may && has("identity", &self.resources);
         let mut needs = vec![
             format!("subnet/{side}-{zone}"),
             "firewall/everyone".to_owned(),
@@ -335,12 +345,25 @@ impl<'a> Blueprint<'a> {
         if !self.options.balancer {
             return;
         }
-        let targets: Vec<String> = self.door.iter().map(|node| format!("node/{node}")).collect();
-        let ports: Vec<u16> = reach::door_ports(self.topology).into_iter().collect();
-        let mut needs = targets.clone();
+        let mut needs: Vec<String> = self.door.iter().map(|node| format!("node/{node}")).collect();
         needs.extend((1..=zones(self.options)).map(|zone| format!("subnet/public-{zone}")));
         needs.extend(["routes/public", "firewall/balancer", "rules/balancer"].map(str::to_owned));
-        let attributes = json!({ "ports": ports, "targets": targets, "public": true });
+        let services = Service::texts(balance::door(self.topology));
+        let attributes = json!({ "services": services, "public": true });
         self.add("balancer/external", kind::BALANCER, "users come to it", &needs, attributes);
+    }
+
+    fn inner_balancers(&mut self) {
+        for balancer in &self.topology.balancers {
+            let services = balance::between(self.topology, &balancer.name);
+            let nodes: BTreeSet<&String> = services.iter().flat_map(|service| &service.nodes).collect();
+            let mut needs: Vec<String> = nodes.into_iter().cloned().collect();
+            let role = &balancer.role;
+            needs.extend((1..=zones(self.options)).map(|zone| format!("subnet/private-{zone}")));
+            needs.extend([format!("firewall/{role}"), format!("rules/{role}")]);
+            let reason = format!("in place of {role} nodes");
+            let attributes = json!({ "services": Service::texts(services), "public": false, "group": role });
+            self.add(&format!("balancer/{role}"), kind::BALANCER, &reason, &needs, attributes);
+        }
     }
 }

@@ -206,6 +206,9 @@ pub trait Cloud: Send + Sync {
     /// What others have under the names of resources that are about to be made.
     fn strangers<'a>(&'a self, missing: &'a [Resource]) -> Answer<'a, Vec<Stranger>>;
 
+    /// Host, by name or address, of the balancer in place of nodes of a role; none where it is not there yet.
+    fn balancer_host<'a>(&'a self, role: &'a str, book: &'a Book) -> Answer<'a, Option<String>>;
+
     /// Looks at credentials, region, quotas, images, machine types, clock.
     fn look<'a>(&'a self, topology: &'a Topology, desired: &'a [Resource]) -> BoxFuture<'a, Vec<Finding>>;
 

@@ -16,6 +16,7 @@ pub fn of(kind: &str, attributes: &BTreeMap<String, Value>) -> Vec<Charge> {
         kind::INSTANCE | kind::BASTION => machine(attributes),
         kind::INTERFACE => public_address(attributes).into_iter().collect(),
         kind::DISK => disk(attributes, "size_gb", "type", "iops", "throughput").into_iter().collect(),
+        kind::ADDRESS if attributes.get("internal") == Some(&Value::Bool(true)) => Vec::new(),
         kind::ADDRESS => vec![service("public-ipv4")],
         kind::NAT => vec![service("nat-gateway"), usage("nat-gateway-data")],
         kind::BALANCER => vec![service("network-load-balancer"), usage("network-load-balancer-data")],

@@ -1,6 +1,6 @@
 //! Machines: launched together, named one by one, waited for together, reached over SSH.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
@@ -281,7 +281,7 @@ impl<C: Cloud> CloudProvider<C> {
     pub(super) async fn hosts_now(&self, topology: &Topology) -> Result<Vec<Host>, ProviderError> {
         let machines: BTreeMap<ResourceId, Found> =
             self.only_own(self.cloud.machines().await?).into_iter().map(|found| (found.id.clone(), found)).collect();
-        let bastion = machines.get(BASTION).and_then(|found| found.machine.as_ref()?.public);
+        let bastion = machines.get(BASTION);
         let host = |node: &crate::topology::Node| {
             self.host(&node.name, machines.get(&format!("node/{}", node.name))?, bastion)
         };
@@ -292,24 +292,30 @@ impl<C: Cloud> CloudProvider<C> {
     pub(super) async fn rehost_now(&self, node: &str) -> Result<Option<Host>, ProviderError> {
         let came = Instant::now();
         let mut shared = self.machines.lock().await;
-        let machines = match &*shared {
-            Some((asked, machines)) if *asked >= came => machines,
-            _ => {
-                let asked = Instant::now();
-                let machines = self.only_own(self.cloud.machines().await?);
-                &shared.insert((asked, machines)).1
-            }
-        };
+        let machines = self.seen_since(came, &mut shared).await?;
         let by_id = |id: &str| machines.iter().find(|found| found.id == id);
-        let bastion = by_id(BASTION).and_then(|found| found.machine.as_ref()?.public);
-        Ok(by_id(&format!("node/{node}")).and_then(|found| self.host(node, found, bastion)))
+        Ok(by_id(&format!("node/{node}")).and_then(|found| self.host(node, found, by_id(BASTION))))
     }
 
-    fn host(&self, node: &str, found: &Found, bastion: Option<IpAddr>) -> Option<Host> {
+    /// The machines as they were at this moment or later.
+    async fn seen_since<'a>(
+        &self,
+        moment: Instant,
+        shared: &'a mut Option<(Instant, Vec<Found>)>,
+    ) -> Result<&'a [Found], ProviderError> {
+        if shared.as_ref().is_none_or(|(asked, _)| *asked < moment) {
+            let asked = Instant::now();
+            *shared = Some((asked, self.only_own(self.cloud.machines().await?)));
+        }
+        Ok(shared.as_ref().map(|(_, machines)| machines.as_slice()).unwrap_or_default())
+    }
+
+    fn host(&self, node: &str, found: &Found, bastion: Option<&Found>) -> Option<Host> {
         let machine = found.machine.as_ref()?;
         let private = machine.private?;
         let user = self.options.user().to_owned();
-        let (connect, jump, proxy) = match (self.options.access, bastion) {
+        let address = bastion.and_then(|bastion| bastion.machine.as_ref()?.public);
+        let (connect, jump, proxy) = match (self.options.access, address) {
             (Access::Tunnel, _) => (found.handle.clone(), None, self.cloud.tunnel(&found.handle)),
             (Access::Bastion, Some(bastion)) => (private.to_string(), Some(format!("{user}@{bastion}")), None),
             _ => (machine.public.unwrap_or(private).to_string(), None, None),
@@ -320,6 +326,7 @@ impl<C: Cloud> CloudProvider<C> {
             connect,
             port: self.options.ssh_port,
             user,
+            jump_key: bastion.filter(|_| jump.is_some()).and_then(|found| found.tags.get(tags::HOST_KEY).cloned()),
             jump,
             proxy,
             identity: Some(self.options.identity.clone().unwrap_or_else(|| self.keys.client())),
@@ -328,28 +335,55 @@ impl<C: Cloud> CloudProvider<C> {
     }
 
     /// Reads a machine's host key from its console and keeps it as a tag, where everybody finds it who may list the
-    /// machines at all.
+    /// machines at all. The bastion's as well, since the way to the node leads over it.
     pub(super) async fn identify_now(&self, node: &str, log: &StepLog) -> Result<(), ProviderError> {
         if !self.options.console_keys {
             return Ok(());
         }
         let id = format!("node/{node}");
-        let Some(handle) = self.book.handle(&id) else { return Ok(()) };
+        tokio::try_join!(self.identify_bastion(log), self.identify_one(&id, kind::INSTANCE, log)).map(drop)
+    }
+
+    /// Once for all nodes that ask.
+    async fn identify_bastion(&self, log: &StepLog) -> Result<(), ProviderError> {
+        if self.options.access != Access::Bastion {
+            return Ok(());
+        }
+        let mut done = self.bastion_known.lock().await;
+        if !*done {
+            self.identify_one(BASTION, kind::BASTION, log).await?;
+            *done = true;
+        }
+        Ok(())
+    }
+
+    async fn identify_one(&self, id: &str, kind: &str, log: &StepLog) -> Result<(), ProviderError> {
+        let Some(handle) = self.book.handle(id) else { return Ok(()) };
+        let came = Instant::now();
+        let known = {
+            let mut shared = self.machines.lock().await;
+            let machines = self.seen_since(came, &mut shared).await?;
+            machines.iter().any(|found| found.handle == handle && found.tags.contains_key(tags::HOST_KEY))
+        };
+        if known {
+            return Ok(());
+        }
         let end = Instant::now() + CONSOLE;
         let mut pause = Duration::from_secs(2);
         loop {
             match self.cloud.host_key(&handle).await {
                 Ok(Some(key)) => {
                     let tags = Tags::from([(tags::HOST_KEY.to_owned(), key)]);
-                    return self.cloud.tag(kind::INSTANCE, &handle, &tags).await;
+                    return self.cloud.tag(kind, &handle, &tags).await;
                 }
                 Ok(None) => {}
                 Err(error) if error.class == crate::provider::ErrorClass::Transient => {}
                 Err(error) => return Err(error),
             }
             if Instant::now() + pause > end {
+                let name = id.trim_start_matches("node/");
                 log.line(format!(
-                    "{node}: its console shows no host key; the one of the first connection will be kept"
+                    "{name}: its console shows no host key; the one of the first connection will be kept"
                 ));
                 return Ok(());
             }

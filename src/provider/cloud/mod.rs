@@ -2,6 +2,7 @@
 //! waiting in batches, quotas, the record of what was pinned. A cloud answers the calls of [`Cloud`]; [`CloudProvider`]
 //! makes a provider of it.
 
+pub mod balance;
 pub mod blueprint;
 mod calls;
 pub mod charges;
@@ -31,7 +32,7 @@ pub fn mutability(kind: &str, attribute: &str) -> Mutability {
         (_, "tags")
         | (kind::RULES, "rules")
         | (kind::KEY, "public")
-        | (kind::BUCKET | kind::IDENTITY | kind::BALANCER | kind::ROUTES, _) => Mutability::InPlace,
+        | (kind::BUCKET | kind::IDENTITY | kind::BALANCER | kind::MEMBERS | kind::ROUTES, _) => Mutability::InPlace,
         (kind::INSTANCE | kind::BASTION, "machine_type") => Mutability::WithRestart,
         (kind::INSTANCE | kind::BASTION, attribute) => match attribute {
             "disk_gb" | "disk_type" | "disk_iops" | "disk_throughput" | "data_gb" | "data_type" | "data_iops"

@@ -44,6 +44,10 @@ pub struct CloudProvider<C> {
     pub(super) placing: TurnMutex<BTreeMap<String, usize>>,
     /// The machines as they were last asked for, and when.
     pub(super) machines: TurnMutex<Option<(Instant, Vec<Found>)>>,
+    /// Processor -> image that was found on request, and is not pinned yet.
+    newer: Mutex<BTreeMap<String, Image>>,
+    /// Whether the bastion's host key was looked for.
+    pub(super) bastion_known: TurnMutex<bool>,
     /// A launch failed: what is there may be more than the book says.
     pub(super) doubt: AtomicBool,
 }
@@ -63,6 +67,8 @@ impl<C: Cloud> CloudProvider<C> {
             run: Mutex::new(None),
             placing: TurnMutex::default(),
             machines: TurnMutex::default(),
+            newer: Mutex::default(),
+            bastion_known: TurnMutex::default(),
             doubt: AtomicBool::new(false),
             options,
         }
@@ -78,9 +84,42 @@ impl<C: Cloud> CloudProvider<C> {
         if let ImageOptions::Id(id) = &self.options.image {
             return Some(id.clone());
         }
-        let record = self.record.get().ok()?;
-        let image = record.images.get(self.cloud.architecture(machine_type))?;
-        (image.choice == options::choice(&self.options.image)).then(|| image.id.clone())
+        self.chosen(self.cloud.architecture(machine_type)).ok()?.map(|image| image.id)
+    }
+
+    /// The image for a processor that was found on request, else the one that is pinned.
+    fn chosen(&self, architecture: &str) -> Result<Option<Image>, ProviderError> {
+        let newer = self.newer.lock().expect("nothing panics while it holds the images").get(architecture).cloned();
+        let choice = options::choice(&self.options.image);
+        match newer {
+            Some(image) => Ok(Some(image)),
+            None => Ok(self.record.get()?.images.remove(architecture).filter(|image| image.choice == choice)),
+        }
+    }
+
+    async fn newer_images_now(&self, topology: &Topology) -> Result<Vec<String>, ProviderError> {
+        if let ImageOptions::Id(id) = &self.options.image {
+            let hint = "name another one there, or a `family` to choose the newest of";
+            let message = format!("the file itself names the image, {id}");
+            return Err(super::permanent("look for newer images", message, Some(hint)));
+        }
+        let types = topology.nodes.iter().filter_map(|node| node.machine.machine_type.as_deref());
+        let processors: BTreeSet<&str> =
+            types.chain([self.cloud.small()]).map(|machine_type| self.cloud.architecture(machine_type)).collect();
+        let mut told = Vec::new();
+        for processor in processors {
+            let pinned = self.chosen(processor)?;
+            let newest = self.cloud.image(processor).await?;
+            told.push(match &pinned {
+                Some(image) if image.id == newest.id => {
+                    format!("{processor}: {} ({}) is the newest already", newest.name, newest.id)
+                }
+                Some(image) => format!("{processor}: {} ({}) in place of {}", newest.name, newest.id, image.id),
+                None => format!("{processor}: {} ({})", newest.name, newest.id),
+            });
+            self.newer.lock().expect("nothing panics while it holds the images").insert(processor.to_owned(), newest);
+        }
+        Ok(told)
     }
 
     /// The image for a processor: the pinned one, else the newest, which is pinned now.
@@ -88,9 +127,8 @@ impl<C: Cloud> CloudProvider<C> {
         if let ImageOptions::Id(id) = &self.options.image {
             return Ok(id.clone());
         }
-        let choice = options::choice(&self.options.image);
-        if let Some(image) = self.record.get()?.images.get(architecture).filter(|image| image.choice == choice) {
-            return Ok(image.id.clone());
+        if let Some(image) = self.chosen(architecture)? {
+            return Ok(image.id);
         }
         let image = self.cloud.image(architecture).await?;
         let id = image.id.clone();
@@ -314,7 +352,7 @@ impl<C: Cloud> Provider for CloudProvider<C> {
     fn desired(&self, topology: &Topology) -> Result<Vec<Resource>, ProviderError> {
         let image = |machine_type: &str| self.pinned(machine_type);
         let all = blueprint::resources(topology, &self.options, &image);
-        let mut all: Vec<Resource> = all
+        let all: Vec<Resource> = all
             .into_iter()
             .map(|mut resource| {
                 if resource.kind == kind::BASTION {
@@ -329,7 +367,7 @@ impl<C: Cloud> Provider for CloudProvider<C> {
             })
             .filter_map(|resource| self.cloud.shape(resource))
             .collect();
-        all = self.cloud.extend(all);
+        let mut all = self.cloud.extend(all);
         let known: BTreeSet<String> = all.iter().map(|resource| resource.id.clone()).collect();
         for resource in &mut all {
             resource.needs.retain(|need| known.contains(need));
@@ -417,8 +455,33 @@ impl<C: Cloud> Provider for CloudProvider<C> {
         Box::pin(self.hosts_now(topology))
     }
 
+    fn balancers<'a>(
+        &'a self,
+        topology: &'a Topology,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, ProviderError>> {
+        Box::pin(async move {
+            self.ready().await?;
+            let mut found = BTreeMap::new();
+            for balancer in &topology.balancers {
+                if let Some(host) = self.cloud.balancer_host(&balancer.role, &self.book).await? {
+                    found.insert(balancer.name.clone(), host);
+                }
+            }
+            Ok(found)
+        })
+    }
+
     fn rehost<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<Option<Host>, ProviderError>> {
         Box::pin(self.rehost_now(node))
+    }
+
+    fn newer_images<'a>(&'a self, topology: &'a Topology) -> BoxFuture<'a, Result<Vec<String>, ProviderError>> {
+        Box::pin(self.newer_images_now(topology))
+    }
+
+    fn keep_images(&self) -> Result<(), ProviderError> {
+        let newer = self.newer.lock().expect("nothing panics while it holds the images").clone();
+        self.record.change(|record| record.images.extend(newer))
     }
 
     fn strangers<'a>(&'a self, missing: &'a [Resource]) -> BoxFuture<'a, Result<Vec<Stranger>, ProviderError>> {
@@ -427,6 +490,18 @@ impl<C: Cloud> Provider for CloudProvider<C> {
 
     fn adopt<'a>(&'a self, resource: &'a Resource, handle: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move {
+            let others = self.cloud.strangers(std::slice::from_ref(resource)).await?;
+            if !others.iter().any(|stranger| stranger.resource == resource.id && stranger.handle == handle) {
+                let doing = format!("adopt {}", resource.id);
+                let message = format!("nothing of others' with the identifier {handle} stands in its place");
+                let known: Vec<String> =
+                    others.iter().map(|stranger| format!("{} ({})", stranger.what, stranger.handle)).collect();
+                let hint = match known.is_empty() {
+                    true => "`refarch plan` names what is in the way, with its identifier".to_owned(),
+                    false => format!("there is {}", known.join(", ")),
+                };
+                return Err(super::permanent(doing, message, Some(&hint)));
+            }
             let tags = self.tags(resource)?;
             self.cloud.tag(&resource.kind, handle, &tags).await
         })

@@ -96,9 +96,11 @@ pub fn door_ports(topology: &Topology) -> BTreeSet<u16> {
 /// Firewall -> what it lets in. Every group of nodes has an entry, if only an empty one.
 #[must_use]
 pub fn rules(topology: &Topology, options: &CloudOptions, bastion: bool) -> BTreeMap<String, Vec<Rule>> {
-    let groups: BTreeMap<&str, &str> =
+    let mut groups: BTreeMap<&str, &str> =
         topology.nodes.iter().map(|node| (node.name.as_str(), node.group.as_str())).collect();
     let all: BTreeSet<&str> = groups.values().copied().collect();
+    // A balancer between the nodes has a firewall of its own, as a group would have.
+    groups.extend(topology.balancers.iter().map(|balancer| (balancer.name.as_str(), balancer.role.as_str())));
     let door = door(topology);
     let ranges = |ranges: &[ipnet::IpNet]| -> Vec<Source> {
         ranges.iter().map(|range| Source::Range(range.to_string())).collect()
@@ -140,7 +142,8 @@ pub fn rules(topology: &Topology, options: &CloudOptions, bastion: bool) -> BTre
             false => sources.extend(from.into_iter().map(|group| Source::Firewall(group.to_owned()))),
         }
     }
-    let mut rules: BTreeMap<String, Vec<Rule>> = all.iter().map(|group| ((*group).to_owned(), Vec::new())).collect();
+    let every: BTreeSet<&str> = groups.values().copied().collect();
+    let mut rules: BTreeMap<String, Vec<Rule>> = every.iter().map(|group| ((*group).to_owned(), Vec::new())).collect();
     for ((group, udp, port), sources) in open {
         let into = rules.entry(group.to_owned()).or_default();
         for from in sources {

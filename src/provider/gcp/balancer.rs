@@ -1,25 +1,24 @@
-//! A passthrough network load balancer: an unmanaged instance group in each zone, a health check, a backend service, a
-//! forwarding rule. Five of Google's resources, one of the blueprint's.
+//! Passthrough network load balancers: a health check, a backend service, a forwarding rule. Three of Google's resources,
+//! one of the blueprint's. The nodes behind are in groups that several balancers may share ([`super::members`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use google_cloud_compute_v1::model::{
-    Backend, BackendService, ForwardingRule, HealthCheck, InstanceGroup, InstanceGroupsAddInstancesRequest,
-    InstanceGroupsListInstancesRequest, InstanceGroupsRemoveInstancesRequest, InstanceReference, TCPHealthCheck,
-    backend, backend_service, forwarding_rule, health_check,
+    Backend, BackendService, ForwardingRule, HTTPHealthCheck, HealthCheck, TCPHealthCheck, backend, backend_service,
+    forwarding_rule, health_check,
 };
 use google_cloud_gax::paginator::ItemPaginator as _;
 use serde_json::{Value, json};
 
 use super::{
-    compute::{At, act, handle, last, remove},
+    compute::{At, act, last, remove},
     fault::Fault,
-    labels, machines, names,
+    labels, names, network,
     shape::SUBNET,
 };
 use crate::provider::{
     Condition, ProviderError, Resource,
-    cloud::{Found, Making, blueprint::kind, permanent, tags},
+    cloud::{Book, Found, Making, balance::Service, blueprint::kind, permanent, tags},
 };
 
 /// Ports that one forwarding rule takes at most.
@@ -31,141 +30,165 @@ struct Parts {
     rule: Option<ForwardingRule>,
     service: Option<BackendService>,
     check: Option<HealthCheck>,
-    /// Zone -> handles of the members.
-    groups: BTreeMap<String, BTreeSet<String>>,
 }
 
-fn ports(resource: &Resource) -> Vec<u64> {
-    let ports = resource.attributes.get("ports").and_then(Value::as_array);
-    ports.into_iter().flatten().filter_map(Value::as_u64).collect()
+fn text<'a>(resource: &'a Resource, attribute: &str) -> Option<&'a str> {
+    resource.attributes.get(attribute).and_then(Value::as_str)
+}
+
+/// Port and path that a health check asks at.
+fn question(check: &HealthCheck) -> (u16, Option<String>) {
+    let number = |port: Option<i32>| port.and_then(|port| u16::try_from(port).ok()).unwrap_or_default();
+    match &check.http_health_check {
+        Some(http) => (number(http.port), http.request_path.clone()),
+        None => (number(check.tcp_health_check.as_ref().and_then(|tcp| tcp.port)), None),
+    }
+}
+
+fn asks(check: HealthCheck, service: &Service) -> HealthCheck {
+    let port = i32::from(service.asked);
+    match &service.path {
+        Some(path) => check
+            .set_type(health_check::Type::Http)
+            .set_http_health_check(HTTPHealthCheck::new().set_port(port).set_request_path(path)),
+        None => check.set_type(health_check::Type::Tcp).set_tcp_health_check(TCPHealthCheck::new().set_port(port)),
+    }
 }
 
 impl At<'_> {
-    fn scheme(
-        &self,
-        resource: &Resource,
-    ) -> (backend_service::LoadBalancingScheme, forwarding_rule::LoadBalancingScheme) {
-        match resource.attributes.get("public").and_then(Value::as_bool) {
-            Some(false) => {
-                (backend_service::LoadBalancingScheme::Internal, forwarding_rule::LoadBalancingScheme::Internal)
-            }
-            _ => (backend_service::LoadBalancingScheme::External, forwarding_rule::LoadBalancingScheme::External),
-        }
-    }
-
-    /// Makes what is missing of a balancer, and its members what they should be.
+    /// Makes what is missing of a balancer, and the rest what it should be.
     pub(super) async fn make_balancer(&self, making: Making<'_>) -> Result<String, ProviderError> {
         let name = names::of(self.environment(), &making.resource.id);
         let doing = format!("make balancer {name}");
-        self.make_balancer_named(making, &name, &doing).await?;
+        let services = Service::all(making.resource);
+        let Some(first) = services.first().filter(|_| services.len() <= PORTS) else {
+            let message = format!("{} ports: one balancer of Google's takes 1 to {PORTS}", services.len());
+            return Err(permanent(doing, message, Some("use HAProxy nodes: `cloud.balancer: haproxy`")));
+        };
+        let there = self.parts_of(&name).await.map_err(|fault| fault.told(&doing))?;
+        self.make_check(making, &name, first, there.check.as_ref(), &doing).await?;
+        self.make_service(making, &name, there.service.as_ref(), &doing).await?;
+        self.make_rule(making, &name, &services, there.rule.as_ref(), &doing).await?;
         Ok(format!("regions/{}/forwardingRules/{name}", self.region))
     }
 
-    async fn make_balancer_named(&self, making: Making<'_>, name: &str, doing: &str) -> Result<(), ProviderError> {
-        let told = |fault: Fault| fault.told(doing);
-        let ports = ports(making.resource);
-        if ports.is_empty() || ports.len() > PORTS {
-            let message = format!("{} ports at the door: one balancer of Google's takes 1 to {PORTS}", ports.len());
-            return Err(permanent(doing, message, Some("use HAProxy nodes: `cloud.balancer: haproxy`")));
-        }
-        let there = self.parts_of(name).await.map_err(told)?;
-        let description = labels::description(making.tags);
-        let mut wanted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for target in making.resource.attributes.get("targets").and_then(Value::as_array).into_iter().flatten() {
-            let machine = making.book.need(doing, target.as_str().unwrap_or_default())?;
-            wanted.entry(machines::parts(&machine).1.to_owned()).or_default().insert(machine.clone());
-        }
-        let network = self.link(&making.book.need(doing, "network")?);
-        for (zone, members) in &wanted {
-            if !there.groups.contains_key(zone) {
-                let group = InstanceGroup::new().set_name(name).set_description(&description);
-                self.fresh_or_there(
-                    doing,
-                    act!(self, doing, self.clients.groups.insert().set_zone(zone).set_body(group)),
-                )?;
+    async fn make_check(
+        &self,
+        making: Making<'_>,
+        name: &str,
+        service: &Service,
+        there: Option<&HealthCheck>,
+        doing: &str,
+    ) -> Result<(), ProviderError> {
+        let wanted = (service.asked, service.path.clone());
+        match there {
+            Some(check) if question(check) == wanted => Ok(()),
+            Some(_) => {
+                let call = self.clients.checks.patch().set_region(self.region).set_health_check(name);
+                act!(self, doing, call.set_body(asks(HealthCheck::new(), service))).map_err(|fault| fault.told(doing))
             }
-            self.members(name, zone, members, there.groups.get(zone), doing).await?;
-        }
-        for zone in there.groups.keys().filter(|zone| !wanted.contains_key(*zone)) {
-            self.members(name, zone, &BTreeSet::new(), there.groups.get(zone), doing).await?;
-        }
-        let first = i32::try_from(ports[0]).unwrap_or(443);
-        if there.check.is_none() {
-            let check = HealthCheck::new()
-                .set_name(name)
-                .set_description(&description)
-                .set_type(health_check::Type::Tcp)
-                .set_check_interval_sec(5)
-                .set_timeout_sec(5)
-                .set_tcp_health_check(TCPHealthCheck::new().set_port(first));
-            let call = self.clients.checks.insert().set_region(self.region).set_body(check);
-            self.fresh_or_there(doing, act!(self, doing, call))?;
-        }
-        let (scheme, rule_scheme) = self.scheme(making.resource);
-        let backends: Vec<Backend> = wanted
-            .keys()
-            .map(|zone| {
-                Backend::new()
-                    .set_group(self.link(&format!("zones/{zone}/instanceGroups/{name}")))
-                    .set_balancing_mode(backend::BalancingMode::Connection)
-            })
-            .collect();
-        match &there.service {
             None => {
-                let service = BackendService::new()
+                let check = HealthCheck::new()
                     .set_name(name)
-                    .set_description(&description)
-                    .set_load_balancing_scheme(scheme)
-                    .set_protocol(backend_service::Protocol::Tcp)
-                    .set_health_checks([self.link(&format!("regions/{}/healthChecks/{name}", self.region))])
-                    .set_backends(backends);
-                let call = self.clients.backends.insert().set_region(self.region).set_body(service);
-                self.fresh_or_there(doing, act!(self, doing, call))?;
-            }
-            Some(service) => {
-                let found: BTreeSet<String> =
-                    service.backends.iter().filter_map(|one| one.group.as_deref().map(handle)).collect();
-                let asked: BTreeSet<String> =
-                    backends.iter().filter_map(|one| one.group.as_deref().map(handle)).collect();
-                if found != asked {
-                    let patch = BackendService::new()
-                        .set_backends(backends)
-                        .set_fingerprint(service.fingerprint.clone().unwrap_or_default());
-                    let call = self.clients.backends.patch().set_region(self.region).set_backend_service(name);
-                    act!(self, doing, call.set_body(patch)).map_err(told)?;
-                }
+                    .set_description(labels::description(making.tags))
+                    .set_check_interval_sec(5)
+                    .set_timeout_sec(5);
+                let call = self.clients.checks.insert().set_region(self.region).set_body(asks(check, service));
+                self.fresh(act!(self, doing, call), doing)
             }
         }
-        let texts: Vec<String> = ports.iter().map(ToString::to_string).collect();
-        if let Some(rule) = &there.rule {
-            let mut found = rule.ports.clone();
-            found.sort_by_key(|port| port.parse::<u16>().unwrap_or_default());
-            if found == texts {
+    }
+
+    async fn make_service(
+        &self,
+        making: Making<'_>,
+        name: &str,
+        there: Option<&BackendService>,
+        doing: &str,
+    ) -> Result<(), ProviderError> {
+        let group = making.book.need(doing, text(making.resource, "members").unwrap_or_default())?;
+        let mut backends = Vec::new();
+        for zone in self.gcp.zones(self).await? {
+            let link = self.link(&format!("zones/{zone}/instanceGroups/{}", last(&group)));
+            backends.push(Backend::new().set_group(link).set_balancing_mode(backend::BalancingMode::Connection));
+        }
+        if let Some(there) = there {
+            let ends = |backends: &[Backend]| -> Vec<String> {
+                let mut all: Vec<String> =
+                    backends.iter().filter_map(|one| Some(super::compute::handle(one.group.as_deref()?))).collect();
+                all.sort();
+                all
+            };
+            if ends(&there.backends) == ends(&backends) {
                 return Ok(());
             }
-            remove!(
-                self,
-                doing,
-                self.clients.forwarding_rules.delete().set_region(self.region).set_forwarding_rule(name)
-            )?;
+            let patch = BackendService::new()
+                .set_backends(backends)
+                .set_fingerprint(there.fingerprint.clone().unwrap_or_default());
+            let call = self.clients.backends.patch().set_region(self.region).set_backend_service(name);
+            return act!(self, doing, call.set_body(patch)).map_err(|fault| fault.told(doing));
         }
+        let mut service = BackendService::new();
+        service = match is_public(making.resource) {
+            true => service.set_load_balancing_scheme(backend_service::LoadBalancingScheme::External),
+            // A zone's group tells its network only once it has a member.
+            false => service
+                .set_load_balancing_scheme(backend_service::LoadBalancingScheme::Internal)
+                .set_network(self.link(&making.book.need(doing, "network")?)),
+        };
+        let service = service
+            .set_name(name)
+            .set_description(labels::description(making.tags))
+            .set_protocol(backend_service::Protocol::Tcp)
+            .set_health_checks([self.link(&format!("regions/{}/healthChecks/{name}", self.region))])
+            .set_backends(backends);
+        let call = self.clients.backends.insert().set_region(self.region).set_body(service);
+        self.fresh(act!(self, doing, call), doing)
+    }
+
+    async fn make_rule(
+        &self,
+        making: Making<'_>,
+        name: &str,
+        services: &[Service],
+        there: Option<&ForwardingRule>,
+        doing: &str,
+    ) -> Result<(), ProviderError> {
+        let ports: Vec<String> = services.iter().map(|service| service.listen.to_string()).collect();
+        if let Some(rule) = there {
+            let mut found = rule.ports.clone();
+            found.sort_by_key(|port| port.parse::<u16>().unwrap_or_default());
+            if found == ports {
+                return Ok(());
+            }
+            let call = self.clients.forwarding_rules.delete().set_region(self.region).set_forwarding_rule(name);
+            remove!(self, doing, call.clone())?;
+        }
+        let public = is_public(making.resource);
+        let scheme = match public {
+            true => forwarding_rule::LoadBalancingScheme::External,
+            false => forwarding_rule::LoadBalancingScheme::Internal,
+        };
         let mut rule = ForwardingRule::new()
             .set_name(name)
             .set_labels(labels::split(making.tags).0)
-            .set_load_balancing_scheme(rule_scheme.clone())
+            .set_load_balancing_scheme(scheme)
             .set_ip_protocol(forwarding_rule::IPProtocol::Tcp)
-            .set_ports(texts)
+            .set_ports(ports)
             .set_backend_service(self.link(&format!("regions/{}/backendServices/{name}", self.region)));
-        if rule_scheme == forwarding_rule::LoadBalancingScheme::Internal {
-            rule = rule.set_network(&network).set_subnetwork(self.link(&making.book.need(doing, SUBNET)?));
+        if !public {
+            let network = self.link(&making.book.need(doing, "network")?);
+            rule = rule.set_network(network).set_subnetwork(self.link(&making.book.need(doing, SUBNET)?));
+        }
+        if let Some(address) = text(making.resource, "address") {
+            rule = rule.set_ip_address(self.link(&making.book.need(doing, address)?));
         }
         let call = self.clients.forwarding_rules.insert().set_region(self.region).set_body(rule);
-        self.fresh_or_there(doing, act!(self, doing, call))
+        self.fresh(act!(self, doing, call), doing)
     }
 
-    /// A part that came to be in between is as good as one that was made; names that others took show up when the
-    /// parts are looked at by their descriptions, and are refused there.
-    fn fresh_or_there(&self, doing: &str, outcome: Result<(), Fault>) -> Result<(), ProviderError> {
+    /// What is there under a name, and was not when all of the environment's was listed, is somebody else's.
+    pub(super) fn fresh(&self, outcome: Result<(), Fault>, doing: &str) -> Result<(), ProviderError> {
         match outcome {
             Err(fault) if fault.exists() => {
                 let hint = "it may be somebody else's: remove it, or give the environment another name";
@@ -173,35 +196,6 @@ impl At<'_> {
             }
             outcome => outcome.map_err(|fault| fault.told(doing)),
         }
-    }
-
-    async fn members(
-        &self,
-        group: &str,
-        zone: &str,
-        wanted: &BTreeSet<String>,
-        there: Option<&BTreeSet<String>>,
-        doing: &str,
-    ) -> Result<(), ProviderError> {
-        let none = BTreeSet::new();
-        let there = there.unwrap_or(&none);
-        let named = |machines: Vec<&String>| -> Vec<InstanceReference> {
-            let link = |machine: &String| self.link(&format!("zones/{zone}/instances/{}", machines::parts(machine).0));
-            machines.into_iter().map(|machine| InstanceReference::new().set_instance(link(machine))).collect()
-        };
-        let new = named(wanted.difference(there).collect());
-        if !new.is_empty() {
-            let body = InstanceGroupsAddInstancesRequest::new().set_instances(new);
-            let call = self.clients.groups.add_instances().set_zone(zone).set_instance_group(group).set_body(body);
-            act!(self, doing, call).map_err(|fault| fault.told(doing))?;
-        }
-        let old = named(there.difference(wanted).collect());
-        if !old.is_empty() {
-            let body = InstanceGroupsRemoveInstancesRequest::new().set_instances(old);
-            let call = self.clients.groups.remove_instances().set_zone(zone).set_instance_group(group).set_body(body);
-            act!(self, doing, call).map_err(|fault| fault.told(doing))?;
-        }
-        Ok(())
     }
 
     /// The parts of one balancer that are the environment's.
@@ -240,37 +234,7 @@ impl At<'_> {
                 all.entry(name).or_default().check = Some(check);
             }
         }
-        let mut groups = self.clients.groups.aggregated_list().set_project(self.project).by_item();
-        while let Some(scope) = groups.next().await {
-            for group in scope?.1.instance_groups {
-                let (name, zone) = (group.name.clone().unwrap_or_default(), group.zone.clone().unwrap_or_default());
-                let zone = last(&zone).to_owned();
-                if own(group.description.as_deref()) && zone.starts_with(self.region) {
-                    let members = self.members_of(&name, &zone).await?;
-                    all.entry(name).or_default().groups.insert(zone, members);
-                }
-            }
-        }
         Ok(all)
-    }
-
-    async fn members_of(&self, group: &str, zone: &str) -> Result<BTreeSet<String>, Fault> {
-        let mut found = BTreeSet::new();
-        let mut members = self
-            .clients
-            .groups
-            .list_instances()
-            .set_project(self.project)
-            .set_zone(zone)
-            .set_instance_group(group)
-            .set_body(InstanceGroupsListInstancesRequest::new())
-            .by_item();
-        while let Some(member) = members.next().await {
-            if let Some(instance) = member?.instance {
-                found.insert(machines::handle(last(&instance), zone));
-            }
-        }
-        Ok(found)
     }
 
     /// The environment's balancers.
@@ -284,33 +248,26 @@ impl At<'_> {
                 Some(rule) => labels::tags(Some(&name), &rule.labels),
                 None => described.iter().find_map(|text| labels::described(text.as_deref())).unwrap_or_default(),
             };
-            let mut ports: Vec<u64> =
-                parts.rule.iter().flat_map(|rule| &rule.ports).filter_map(|port| port.parse().ok()).collect();
-            ports.sort_unstable();
+            let (asked, path) = parts.check.as_ref().map(question).unwrap_or_default();
+            let ports = parts.rule.iter().flat_map(|rule| &rule.ports).filter_map(|port| port.parse::<u16>().ok());
+            let service = |port| Service { listen: port, port, asked, path: path.clone(), nodes: Default::default() };
+            // Without a service and a check behind it, nothing is served.
             let whole = parts.service.is_some() && parts.check.is_some();
-            let members = parts.groups.values().flatten().map(|machine| machines::parts(machine).0);
-            let mut targets: Vec<String> = members.map(|name| format!("node/{name}")).collect();
-            targets.sort();
-            let public = parts
-                .rule
-                .as_ref()
-                .map(|rule| rule.load_balancing_scheme != Some(forwarding_rule::LoadBalancingScheme::Internal));
-            let attributes = [
-                // Without a service and a check behind it, nothing is served.
-                ("ports", json!(if whole { ports } else { Vec::new() })),
-                ("targets", json!(targets)),
-                ("public", public.map_or(Value::Null, Value::from)),
-            ];
+            let services: Vec<Service> = ports.filter(|_| whole).map(service).collect();
+            let backend = parts.service.as_ref().and_then(|service| service.backends.first());
+            let members = backend.and_then(|backend| self.members_named(last(backend.group.as_deref()?)));
+            let mut attributes: BTreeMap<String, Value> =
+                [("services".to_owned(), Service::texts(services)), ("members".to_owned(), json!(members))].into();
+            if let Some(rule) = &parts.rule {
+                let inside = rule.load_balancing_scheme == Some(forwarding_rule::LoadBalancingScheme::Internal);
+                attributes.insert("public".to_owned(), json!(!inside));
+            }
             Found {
                 id: tags.get(tags::RESOURCE).cloned().unwrap_or_else(|| "balancer/external".to_owned()),
                 kind: kind::BALANCER,
                 handle: format!("regions/{}/forwardingRules/{name}", self.region),
                 tags,
-                attributes: attributes
-                    .into_iter()
-                    .filter(|(_, value)| !value.is_null())
-                    .map(|(key, value)| (key.to_owned(), value))
-                    .collect(),
+                attributes,
                 condition: Condition::Good,
                 machine: None,
             }
@@ -335,9 +292,17 @@ impl At<'_> {
             let call = self.clients.checks.delete().set_region(self.region).set_health_check(name);
             remove!(self, &doing, call.clone())?;
         }
-        for zone in there.groups.keys() {
-            remove!(self, &doing, self.clients.groups.delete().set_zone(zone).set_instance_group(name))?;
-        }
         Ok(())
     }
+
+    /// Address of the balancer in place of nodes of a role.
+    pub(super) async fn balancer_host(&self, role: &str, book: &Book) -> Result<Option<String>, ProviderError> {
+        let Some(handle) = book.handle(&format!("address/{role}")) else { return Ok(None) };
+        let there = self.address(&handle).await.map_err(|fault| fault.told("ask for the balancer's address"))?;
+        Ok(there.as_ref().and_then(network::number).map(|number| number.to_string()))
+    }
+}
+
+fn is_public(resource: &Resource) -> bool {
+    resource.attributes.get("public") != Some(&json!(false))
 }

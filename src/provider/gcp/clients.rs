@@ -3,7 +3,7 @@
 use google_cloud_auth::credentials::{self, Credentials};
 use google_cloud_compute_v1::client::{
     Addresses, Disks, Firewalls, ForwardingRules, GlobalOperations, Images, InstanceGroups, Instances, MachineTypes,
-    Networks, Projects, RegionBackendServices, RegionHealthChecks, Regions, Routers, Subnetworks,
+    Networks, Projects, RegionBackendServices, RegionHealthChecks, Regions, ResourcePolicies, Routers, Subnetworks,
 };
 use google_cloud_gax::{
     error::Error, exponential_backoff::ExponentialBackoffBuilder, retry_policy::RetryPolicy, retry_result::RetryResult,
@@ -35,6 +35,7 @@ pub(super) struct Clients {
     pub instances: Instances,
     pub machine_types: MachineTypes,
     pub networks: Networks,
+    pub policies: ResourcePolicies,
     pub projects: Projects,
     pub backends: RegionBackendServices,
     pub checks: RegionHealthChecks,
@@ -114,6 +115,7 @@ impl Clients {
             instances: client!(Instances, "compute"),
             machine_types: client!(MachineTypes, "compute"),
             networks: client!(Networks, "compute"),
+            policies: client!(ResourcePolicies, "compute"),
             projects: client!(Projects, "compute"),
             backends: client!(RegionBackendServices, "compute"),
             checks: client!(RegionHealthChecks, "compute"),

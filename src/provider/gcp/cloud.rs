@@ -20,7 +20,7 @@ use crate::{
     provider::{
         Expiring, FieldChange, Finding, Mutability, ProviderError, Resource, ResourceId, Stranger,
         cloud::{
-            Answer, Cloud, CloudOptions, Found, Launch, LaunchError, MachineState, Making, blueprint::kind,
+            Answer, Book, Cloud, CloudOptions, Found, Launch, LaunchError, MachineState, Making, blueprint::kind,
             options::ImageOptions, permanent, record::Image, tags::Tags,
         },
         keys::Keys,
@@ -173,6 +173,10 @@ impl Cloud for Gcp {
         shape::shape(&self.options, &self.own, resource)
     }
 
+    fn extend(&self, all: Vec<Resource>) -> Vec<Resource> {
+        shape::complete(&self.own, all)
+    }
+
     fn tagged(&self, kind: &str) -> bool {
         matches!(kind, kind::INSTANCE | kind::BASTION | kind::ADDRESS | kind::BUCKET)
     }
@@ -180,13 +184,13 @@ impl Cloud for Gcp {
     fn mutability(&self, kind: &str, attribute: &str) -> Option<Mutability> {
         match (kind, attribute) {
             (kind::FIREWALL, "rules") => Some(Mutability::InPlace),
-            (kind::INSTANCE | kind::BASTION, "identity") => Some(Mutability::WithRestart),
+            (kind::INSTANCE | kind::BASTION, "identity" | "placement") => Some(Mutability::WithRestart),
             (
                 kind::INSTANCE | kind::BASTION,
                 "address" | "disk_type" | "disk_iops" | "disk_throughput" | "data_type" | "data_iops"
                 | "data_throughput",
             ) => Some(Mutability::Replace),
-            (kind::BALANCER, "public") => Some(Mutability::Replace),
+            (kind::BALANCER, "public" | "members") => Some(Mutability::Replace),
             _ => None,
         }
     }
@@ -270,7 +274,9 @@ impl Cloud for Gcp {
                 kind::FIREWALL | kind::RULES => at.make_rules(making).await,
                 kind::BUCKET => at.make_bucket(making).await,
                 kind::IDENTITY => at.make_identity(making).await,
+                kind::PLACEMENT => at.make_placement(making).await,
                 kind::BALANCER => at.make_balancer(making).await,
+                kind::MEMBERS => at.make_members(making).await,
                 other => Err(unknown("make", other)),
             }
         })
@@ -308,6 +314,7 @@ impl Cloud for Gcp {
                 kind::BUCKET => at.mend_bucket(handle).await,
                 kind::IDENTITY => at.allow_all(making.resource, handle, &format!("let {handle} use the buckets")).await,
                 kind::BALANCER => at.make_balancer(making).await.map(|_| ()),
+                kind::MEMBERS => at.make_members(making).await.map(|_| ()),
                 other => Err(unknown("change", other)),
             }
         })
@@ -342,7 +349,11 @@ impl Cloud for Gcp {
                 kind::FIREWALL | kind::RULES => at.remove_rules(id).await,
                 kind::BUCKET => at.remove_bucket(handle, log).await,
                 kind::IDENTITY => at.remove_identity(handle).await,
+                kind::PLACEMENT => {
+                    remove!(at, &doing, clients.policies.delete().set_region(scope).set_resource_policy(name))
+                }
                 kind::BALANCER => at.remove_balancer(handle).await,
+                kind::MEMBERS => at.remove_members(handle).await,
                 other => Err(unknown("remove", other)),
             }
         })
@@ -350,6 +361,10 @@ impl Cloud for Gcp {
 
     fn strangers<'a>(&'a self, missing: &'a [Resource]) -> Answer<'a, Vec<Stranger>> {
         Box::pin(async move { self.at().await?.strangers(missing).await })
+    }
+
+    fn balancer_host<'a>(&'a self, role: &'a str, book: &'a Book) -> Answer<'a, Option<String>> {
+        Box::pin(async move { self.at().await?.balancer_host(role, book).await })
     }
 
     fn look<'a>(&'a self, topology: &'a Topology, desired: &'a [Resource]) -> BoxFuture<'a, Vec<Finding>> {

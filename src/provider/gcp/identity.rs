@@ -1,5 +1,5 @@
-//! The nodes' service account: it may use the environment's buckets and nothing else. It has no key: machines get
-//! tokens for it from Google.
+//! The nodes' service accounts, one for each group that has to do with the environment's buckets: it may use objects in
+//! them and nothing else. It has no key: machines get tokens for it from Google.
 
 use std::time::Duration;
 
@@ -28,7 +28,9 @@ fn short(all: &Tags) -> Tags {
 
 impl At<'_> {
     pub(super) async fn make_identity(&self, making: Making<'_>) -> Result<String, ProviderError> {
-        let email = format!("{}@{}.iam.gserviceaccount.com", names::account(self.environment()), self.project);
+        let group = making.resource.id.trim_start_matches("identity/");
+        let name = names::account(self.environment(), group);
+        let email = format!("{name}@{}.iam.gserviceaccount.com", self.project);
         let doing = format!("make service account {email}");
         let told = |fault: Fault| fault.told(&doing);
         if self.account(&email).await.map_err(told)?.is_none() {
@@ -37,10 +39,10 @@ impl At<'_> {
                 .iam
                 .create_service_account()
                 .set_name(format!("projects/{}", self.project))
-                .set_account_id(names::account(self.environment()))
+                .set_account_id(&name)
                 .set_service_account(
                     ServiceAccount::new()
-                        .set_display_name(format!("nodes of {}", self.environment()))
+                        .set_display_name(format!("{group} of {}", self.environment()))
                         .set_description(labels::description(&short(making.tags))),
                 )
                 // A second one of the same name is refused, so that asking again makes no second one.
@@ -84,7 +86,7 @@ impl At<'_> {
         found(self.clients.iam.get_service_account().set_name(name).send().await)
     }
 
-    /// The environment's account.
+    /// The environment's accounts.
     pub(super) async fn identities(&self) -> Result<Vec<Found>, Fault> {
         let mut accounts = self
             .clients

@@ -164,13 +164,9 @@ impl At<'_> {
                 .set_instance_termination_action(InstanceTerminationAction::Stop),
             false => Scheduling::new().set_automatic_restart(true),
         };
-        let accounts = match flag(machine, "identity") {
-            true => {
-                let email = self.email(launch.book, &doing)?;
-                vec![ServiceAccount::new().set_email(email).set_scopes([SCOPE])]
-            }
-            false => Vec::new(),
-        };
+        let account = self.email(machine, launch.book, &doing)?;
+        let accounts = account.map(|email| ServiceAccount::new().set_email(email).set_scopes([SCOPE]));
+        let policy = text(machine, "placement").map(|id| launch.book.need(&doing, id)).transpose()?;
         Ok(Instance::new()
             .set_name(name)
             .set_machine_type(format!("zones/{zone}/machineTypes/{kind}"))
@@ -180,6 +176,7 @@ impl At<'_> {
             .set_tags(NetworkTags::new().set_items(firewalls.map(|name| names::tag(self.environment(), name))))
             .set_metadata(Metadata::new().set_items(items.into_iter().chain(script).chain(kept)))
             .set_service_accounts(accounts)
+            .set_resource_policies(policy.map(|handle| self.link(&handle)))
             .set_scheduling(scheduling)
             .set_deletion_protection(flag(machine, "protected"))
             .set_shielded_instance_config(
@@ -190,9 +187,13 @@ impl At<'_> {
             ))
     }
 
-    /// Mail address of the machines' service account.
-    fn email(&self, book: &Book, doing: &str) -> Result<String, ProviderError> {
-        self.gcp.own.service_account.clone().map_or_else(|| book.need(doing, "identity"), Ok)
+    /// Mail address of a machine's service account, where it has one.
+    fn email(&self, machine: &Resource, book: &Book, doing: &str) -> Result<Option<String>, ProviderError> {
+        match (&self.gcp.own.service_account, text(machine, "identity")) {
+            (_, None) => Ok(None),
+            (Some(email), Some(_)) => Ok(Some(email.clone())),
+            (None, Some(id)) => book.need(doing, id).map(Some),
+        }
     }
 
     fn disks(
@@ -291,16 +292,15 @@ impl At<'_> {
                 }
                 "firewalls" => self.set_network_tags(machine, name, zone, &doing).await?,
                 "identity" => {
-                    let body = match flag(machine, "identity") {
-                        true => InstancesSetServiceAccountRequest::new()
-                            .set_email(self.email(making.book, &doing)?)
-                            .set_scopes([SCOPE]),
-                        false => InstancesSetServiceAccountRequest::new(),
+                    let body = match self.email(machine, making.book, &doing)? {
+                        Some(email) => InstancesSetServiceAccountRequest::new().set_email(email).set_scopes([SCOPE]),
+                        None => InstancesSetServiceAccountRequest::new(),
                     };
                     let call =
                         self.clients.instances.set_service_account().set_zone(zone).set_instance(name).set_body(body);
                     act!(self, &doing, call).map_err(|fault| fault.told(&doing))?;
                 }
+                "placement" => self.place(making, name, zone, &doing).await?,
                 other => return Err(permanent(doing, format!("`{other}` cannot be changed where it stands"), None)),
             }
         }

@@ -1,5 +1,6 @@
 //! Machines on Google Cloud. What is common to all clouds is in [`super::cloud`]; here are Google's own calls.
 
+mod balanced;
 mod balancer;
 mod buckets;
 mod clients;
@@ -10,11 +11,13 @@ mod firewall;
 mod identity;
 mod labels;
 mod machines;
+mod members;
 mod names;
 mod network;
 mod observe;
 mod operations;
 mod options;
+mod placement;
 mod preflight;
 mod rest;
 mod shape;

@@ -19,9 +19,10 @@ pub(super) fn tag(environment: &str, firewall: &str) -> String {
     shorten(&format!("{environment}-{firewall}"), LONGEST)
 }
 
-/// Id of the nodes' service account.
-pub(super) fn account(environment: &str) -> String {
-    shorten(&format!("{environment}-nodes"), ACCOUNT)
+/// Id of the service account of a node group: six letters at least.
+pub(super) fn account(environment: &str, group: &str) -> String {
+    let name = format!("{environment}-{group}");
+    shorten(&if name.len() < 6 { format!("{name}-nodes") } else { name }, ACCOUNT)
 }
 
 /// Name of a bucket. Buckets of all customers share one space of names, projects too: so the project is part of it.
@@ -51,9 +52,10 @@ mod tests {
     fn names_stay_within_the_rules_and_apart() {
         assert_eq!(of("demo", "node/demo-app-1"), "demo-app-1");
         assert_eq!(of("demo", "subnet"), "demo-subnet");
-        let (one, two) = (account("a-rather-long-environment-name-1"), account("a-rather-long-environment-name-2"));
-        assert!(one.len() <= 30 && two.len() <= 30 && one != two, "{one} {two}");
-        assert_eq!(one, account("a-rather-long-environment-name-1"));
+        let long = |ordinal: u32| account(&format!("a-rather-long-environment-name-{ordinal}"), "app");
+        assert!(long(1).len() <= 30 && long(2).len() <= 30 && long(1) != long(2), "{} {}", long(1), long(2));
+        assert_eq!(long(1), long(1));
+        assert_eq!((account("demo", "app").as_str(), account("a", "b").as_str()), ("demo-app", "a-b-nodes"));
         assert_eq!(bucket("example.com:proj", "demo", "lfs"), "demo-lfs-example-com-proj");
     }
 }

@@ -115,10 +115,15 @@ impl At<'_> {
     pub(super) async fn make_address(&self, making: Making<'_>) -> Result<String, ProviderError> {
         let name = names::of(self.environment(), &making.resource.id);
         let (doing, there) = (format!("reserve address {name}"), format!("regions/{}/addresses/{name}", self.region));
-        let body = Address::new()
-            .set_name(&name)
-            .set_address_type(address::AddressType::External)
-            .set_labels(labels::split(making.tags).0);
+        let mut body = Address::new().set_name(&name).set_labels(labels::split(making.tags).0);
+        body = match making.resource.attributes.get("internal") == Some(&true.into()) {
+            // Balancers on different ports may share it.
+            true => body
+                .set_address_type(address::AddressType::Internal)
+                .set_purpose(address::Purpose::SharedLoadbalancerVip)
+                .set_subnetwork(self.link(&making.book.need(&doing, SUBNET)?)),
+            false => body.set_address_type(address::AddressType::External),
+        };
         let call = self.clients.addresses.insert().set_region(self.region).set_body(body);
         match act!(self, &doing, call) {
             Err(fault) if fault.exists() => {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use google_cloud_compute_v1::model::{Disk, Instance, instance::Status, scheduling::ProvisioningModel};
+use google_cloud_compute_v1::model::{
+    Disk, Instance, address::AddressType, instance::Status, scheduling::ProvisioningModel,
+};
 use google_cloud_gax::paginator::ItemPaginator as _;
 use serde_json::{Value, json};
 
@@ -10,7 +12,7 @@ use super::{
     compute::{At, handle, last},
     fault::Fault,
     firewall, labels, machines, names,
-    shape::{EVERYONE, SUBNET},
+    shape::{self, EVERYONE, SUBNET},
 };
 use crate::provider::{
     Condition, Expiring, ProviderError,
@@ -44,7 +46,7 @@ impl At<'_> {
         let told = |fault: Fault| fault.told(doing);
         let (networks, addresses, machines, rest) =
             tokio::join!(self.list_networks(), self.list_addresses(), self.list_machines(), async {
-                tokio::join!(self.balancers(), self.buckets(), self.identities())
+                tokio::join!(self.balancers(), self.buckets(), self.identities(), self.list_members())
             },);
         let mut found = networks.map_err(told)?;
         found.extend(addresses.map_err(told)?);
@@ -52,6 +54,7 @@ impl At<'_> {
         found.extend(rest.0.map_err(told)?);
         found.extend(rest.1.map_err(told)?);
         found.extend(rest.2.map_err(told)?);
+        found.extend(rest.3.map_err(told)?);
         self.refuse_other_regions(&found, doing)?;
         Ok(found)
     }
@@ -110,6 +113,7 @@ impl At<'_> {
             }
         }
         found.extend(self.list_rules().await?);
+        found.extend(self.list_placements().await?);
         Ok(found)
     }
 
@@ -137,7 +141,9 @@ impl At<'_> {
             for address in scope?.1.addresses {
                 let tags = labels::tags(address.name.as_deref(), &address.labels);
                 let handle = handle(&address.self_link.unwrap_or_default());
-                found.push(plain("address", kind::ADDRESS, handle, tags, BTreeMap::new()));
+                let inside = address.address_type == Some(AddressType::Internal);
+                let inside = if inside { attributes([("internal", json!(true))]) } else { BTreeMap::new() };
+                found.push(plain("address", kind::ADDRESS, handle, tags, inside));
             }
         }
         Ok(found)
@@ -225,10 +231,12 @@ impl At<'_> {
             ("machine_type", json!(last(there.machine_type.as_deref().unwrap_or_default()))),
             ("public_ip", json!(config.is_some())),
             ("address", json!(outside.as_ref().and_then(|number| addresses.get(number)))),
-            ("identity", json!(!there.service_accounts.is_empty())),
+            ("identity", self.identity_of(there, &tags)),
             ("protected", json!(there.deletion_protection.unwrap_or(false))),
             ("firewalls", json!(self.firewalls_named(there, &tags))),
         ]);
+        let policy = there.resource_policies.first().map(|link| self.placement_of(last(link)));
+        seen.insert("placement".to_owned(), json!(policy));
         let model = there.scheduling.as_ref().and_then(|scheduling| scheduling.provisioning_model.clone());
         seen.insert("spot".to_owned(), json!(model == Some(ProvisioningModel::Spot)));
         if let Some(roles) = tags.get(tags::ROLES) {
@@ -258,6 +266,18 @@ impl At<'_> {
                 zone: Some(zone),
                 image: image.map(|image| (image, super::cloud::architecture_of(kind_of).to_owned())),
             }),
+        }
+    }
+
+    /// The account as the blueprint names it: the group's own, or the address of another one.
+    fn identity_of(&self, there: &Instance, tags: &Tags) -> Value {
+        let Some(email) = there.service_accounts.first().and_then(|account| account.email.as_deref()) else {
+            return json!(false);
+        };
+        let group = tags.get(tags::GROUP).map_or("", String::as_str);
+        match email.split('@').next() {
+            Some(account) if account == names::account(self.environment(), group) => json!(shape::identity(group)),
+            _ => json!(email),
         }
     }
 

@@ -11,6 +11,8 @@ pub struct GcpOptions {
     pub kms_key: Option<String>,
     /// Service account that exists, instead of one made for this environment.
     pub service_account: Option<String>,
+    /// Members of a group that share a zone stand on hardware of their own.
+    pub spread: bool,
 }
 
 /// Environment variables that name the project, first wins: the libraries', then gcloud's.

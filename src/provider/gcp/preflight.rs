@@ -369,6 +369,7 @@ fn needs(missing: &[&Resource], cpus: &BTreeMap<String, f64>) -> Needs {
                     }
                 }
             }
+            kind::ADDRESS if resource.attributes.contains_key("internal") => {}
             kind::ADDRESS => add("STATIC_ADDRESSES", 1.0),
             _ => {}
         }

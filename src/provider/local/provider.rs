@@ -276,6 +276,7 @@ impl Provider for LocalProvider {
                 port: 22,
                 user: "root".to_owned(),
                 jump: None,
+                jump_key: None,
                 proxy: None,
                 identity: Some(self.keys.client()),
                 host_key: self.keys.host_public(&node),

@@ -141,6 +141,7 @@ impl Provider for StaticProvider {
             port: host.port,
             user: host.user.clone(),
             jump: host.jump.clone(),
+            jump_key: None,
             proxy: None,
             identity: host.identity.clone(),
             host_key: host.host_key.clone(),

@@ -119,7 +119,24 @@ def _terminate(world, call, _answer):
         for address in ec2.addresses:
             if address.instance is instance:
                 address.instance = address.eni = address.association_id = None
-        _through(world, instance, "shutting-down", "terminated")
+        _set(instance, "shutting-down")
+        world.on_its_way(instance.id, lambda gone=instance: _arrive_terminated(ec2, gone))
+
+
+def _arrive_terminated(ec2, instance):
+    _set(instance, "terminated")
+    # The interface that it was launched with goes with it; moto keeps it.
+    for nic in [nic for nic in ec2.enis.values() if nic.instance is instance]:
+        ec2.enis.pop(nic.id)
+
+
+def _copy_image(_world, call, answer):
+    """moto's copy has no disk to start from."""
+    identifier = re.search(rb"<imageId>(ami-[0-9a-f]+)", answer.body).group(1).decode()
+    amis = state("ec2", call.region).amis
+    copy, source = amis[identifier], amis[call.params["SourceImageId"]]
+    for name in ("root_device_type", "root_device_name", "architecture"):
+        setattr(copy, name, getattr(source, name))
 
 
 def _create_volume(world, call, answer):
@@ -191,6 +208,7 @@ HANDLERS = {
     ("ec2", "StartInstances"): _start,
     ("ec2", "StopInstances"): _stop,
     ("ec2", "TerminateInstances"): _terminate,
+    ("ec2", "CopyImage"): _copy_image,
     ("ec2", "CreateVolume"): _create_volume,
     ("ec2", "CreateNatGateway"): _create_nat,
     ("ec2", "DeleteNatGateway"): _delete_nat,

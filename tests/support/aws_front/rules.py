@@ -304,6 +304,21 @@ def _create_load_balancer(world, call):
         raise Refusal("TooManyLoadBalancers", "The maximum number of load balancers has been reached.")
 
 
+def _remove_role(_world, call):
+    name, role = call.params.get("InstanceProfileName"), call.params.get("RoleName")
+    profiles = [one for one in state("iam", "aws").instance_profiles.values() if one.name == name]
+    if profiles and all(one.name != role for one in profiles[0].roles):
+        raise Refusal("NoSuchEntity", f"The role with name {role} is not in the instance profile {name}.", 404)
+
+
+def _create_listener(_world, call):
+    for balancer in _balancers(call.region):
+        if balancer.arn == call.params.get("LoadBalancerArn"):
+            # The same listener again is no error at AWS; nobody needs that here.
+            if any(str(listener.port) == call.params.get("Port") for listener in balancer.listeners.values()):
+                raise Refusal("DuplicateListener", "A listener with the specified port already exists.")
+
+
 def _delete_target_group(_world, call):
     arn = call.params.get("TargetGroupArn")
     for balancer in _balancers(call.region):
@@ -334,6 +349,8 @@ RULES = {
     ("ec2", "AllocateAddress"): _allocate_address,
     ("ec2", "CreateVpc"): _create_vpc,
     ("ec2", "DeleteNatGateway"): _nat_exists,
+    ("iam", "RemoveRoleFromInstanceProfile"): _remove_role,
     ("elasticloadbalancing", "CreateLoadBalancer"): _create_load_balancer,
+    ("elasticloadbalancing", "CreateListener"): _create_listener,
     ("elasticloadbalancing", "DeleteTargetGroup"): _delete_target_group,
 }

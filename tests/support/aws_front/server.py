@@ -10,7 +10,7 @@ import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlencode
 
-from . import backend, call as calls, faults, passages, placement, pricing, quotas, rules, tokens
+from . import backend, call as calls, consoles, faults, passages, placement, pricing, quotas, rules, tokens
 from .answers import Answer, Refusal, refuse
 from .control import Control
 from .world import World
@@ -111,6 +111,8 @@ class Front:
         if call.service == "ec2" and call.operation in placement.OPERATIONS:
             used = {one.placement.group_name for one in rules.instances(call.region)}
             return placement.answer(self.world, call, used)
+        if call.service == "ec2" and call.operation == "GetConsoleOutput":
+            return consoles.answer(call)
         if call.service == "servicequotas":
             return quotas.answer(self.world, call)
         if call.service == "pricing":

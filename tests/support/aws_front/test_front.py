@@ -216,6 +216,8 @@ class Refusals(Front):
         group = group["TargetGroupArn"]
         action = [{"Type": "forward", "TargetGroupArn": group}]
         self.elb.create_listener(LoadBalancerArn=arn, Protocol="TCP", Port=80, DefaultActions=action)
+        with self.refused("DuplicateListener"):
+            self.elb.create_listener(LoadBalancerArn=arn, Protocol="TCP", Port=80, DefaultActions=action)
         with self.refused("ResourceInUse"):
             self.elb.delete_target_group(TargetGroupArn=group)
         self.settings(settle_polls=2, settle_seconds=60)
@@ -225,6 +227,14 @@ class Refusals(Front):
             self.ec2.delete_subnet(SubnetId=subnet)
         self.front("settle")
         self.ec2.delete_subnet(SubnetId=subnet)
+
+    def test_a_role_is_taken_out_of_its_profile_once(self):
+        self.iam.create_instance_profile(InstanceProfileName="nodes")
+        self.iam.create_role(RoleName="nodes", AssumeRolePolicyDocument="{}")
+        self.iam.add_role_to_instance_profile(InstanceProfileName="nodes", RoleName="nodes")
+        self.iam.remove_role_from_instance_profile(InstanceProfileName="nodes", RoleName="nodes")
+        with self.refused("NoSuchEntity", 404):
+            self.iam.remove_role_from_instance_profile(InstanceProfileName="nodes", RoleName="nodes")
 
     def test_an_image_of_another_architecture_is_refused(self):
         with self.refused("InvalidParameterValue"):
@@ -557,6 +567,18 @@ class Storage(Front):
         self.assertEqual(
             names, ["CreateBucket", "PutBucketVersioning", "PutPublicAccessBlock", "PutObject", "DeleteBucket"]
         )
+
+
+class Consoles(Front):
+    def test_a_console_shows_the_host_key_once_the_machine_runs(self):
+        self.settings(settle_polls=1)
+        identifier = self.run_instances()[0]["InstanceId"]
+        self.assertEqual(self.ec2.get_console_output(InstanceId=identifier)["Output"], "")
+        self.front("settle")
+        shown = self.ec2.get_console_output(InstanceId=identifier)["Output"]
+        self.assertRegex(shown, r"-----BEGIN SSH HOST KEY KEYS-----\n(?:.*\n)*ssh-ed25519 AAAA\S+ ")
+        with self.refused("InvalidInstanceID.NotFound"):
+            self.ec2.get_console_output(InstanceId="i-0123456789abcdef0")
 
 
 if __name__ == "__main__":

@@ -262,6 +262,9 @@ class ForwardingRules(Kind):
             clash = one["IPAddress"] == text and (
                 one.get("allPorts") or body.get("allPorts") or set(one.get("ports", [])) & set(body.get("ports", []))
             )
+            shared = reserved[text].get("purpose") == "SHARED_LOADBALANCER_VIP"
+            if kind == "INTERNAL" and one["IPAddress"] == text and not shared:
+                raise GoogleError(400, "resourceInUseByAnotherResource", f"The address is in use by '{other.path}'.")
             if clash and one["IPProtocol"] == body["IPProtocol"]:
                 raise GoogleError(400, "resourceInUseByAnotherResource", f"IP:PORT is in use by '{other.path}'.")
         return text

@@ -10,7 +10,7 @@ from google.auth import jwt
 
 import filters
 from errors import GoogleError
-from store import digest
+from store import proto_digest
 
 ACCOUNT_ID = re.compile(r"[a-z][-a-z0-9]{4,28}[a-z0-9]")
 CALLER = "tester@{project}.iam.gserviceaccount.com"
@@ -57,22 +57,22 @@ class Keys:
         """Who calls. Refuses what is not a token of ours, and one whose time is over."""
         token = (header or "").removeprefix("Bearer ")
         if not token:
-            raise _unauthenticated("Request is missing required authentication credential.")
+            raise unauthenticated("Request is missing required authentication credential.")
         if token in self.tokens:
             email, end = self.tokens[token]
             if end < time.time():
-                raise _unauthenticated("Request had invalid authentication credentials.")
+                raise unauthenticated("Request had invalid authentication credentials.")
             return email
         try:
             claims = jwt.decode(token, certs=self.public)
         except ValueError as error:
-            raise _unauthenticated(f"Request had invalid authentication credentials. {error}") from error
+            raise unauthenticated(f"Request had invalid authentication credentials. {error}") from error
         if not claims.get("scope") and not claims.get("aud"):
-            raise _unauthenticated("The token has neither scope nor audience.")
+            raise unauthenticated("The token has neither scope nor audience.")
         return claims["iss"]
 
 
-def _unauthenticated(message):
+def unauthenticated(message):
     return GoogleError(
         401,
         "authError",
@@ -106,7 +106,7 @@ def create(call):
         "description": account.get("description", ""),
         "oauth2ClientId": call.fake.store.number(),
     }
-    body["etag"] = digest(body)
+    body["etag"] = proto_digest(body)
     accounts[email] = body
     return body
 
@@ -138,7 +138,7 @@ def patch(call):
             raise GoogleError(400, "badRequest", f"updateMask: {name!r} cannot be changed.")
         name = "displayName" if name == "display_name" else name
         account[name] = wanted.get(name, "")
-    account["etag"] = digest({name: value for name, value in account.items() if name != "etag"})
+    account["etag"] = proto_digest({name: value for name, value in account.items() if name != "etag"})
     return account
 
 
@@ -157,7 +157,7 @@ def project(call):
         "displayName": name,
         "parent": "organizations/1",
         "createTime": "2026-01-01T00:00:00Z",
-        "etag": digest(name),
+        "etag": proto_digest(name),
     }
 
 

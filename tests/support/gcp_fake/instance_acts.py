@@ -102,6 +102,40 @@ def set_service_account(kind, call):
     return change(call, key, act)
 
 
+def add_resource_policies(kind, call):
+    key, wanted = call.key(kind.singular), call.body.get("resourcePolicies", [])
+    found = [
+        call.resolve(one, "resourcePolicies", f"regions/{call.region}", "resourcePolicies[0]").link for one in wanted
+    ]
+
+    def act(body, really):
+        _must_be(body, key, "TERMINATED")
+        if len(body.get("resourcePolicies", []) + found) > 1:
+            raise invalid("resourcePolicies", "...", "At most one placement policy.")
+        if really:
+            body["resourcePolicies"] = found
+
+    return change(call, key, act)
+
+
+def remove_resource_policies(kind, call):
+    key = call.key(kind.singular)
+    names = [one.split("/")[-1] for one in call.body.get("resourcePolicies", [])]
+
+    def act(body, really):
+        _must_be(body, key, "TERMINATED")
+        there = body.get("resourcePolicies", [])
+        if any(name not in [link.split("/")[-1] for link in there] for name in names):
+            raise invalid("resourcePolicies", names, "The instance has no such policy.")
+        if really:
+            kept = [link for link in there if link.split("/")[-1] not in names]
+            body.pop("resourcePolicies", None)
+            if kept:
+                body["resourcePolicies"] = kept
+
+    return change(call, key, act)
+
+
 def set_deletion_protection(kind, call):
     protect = call.one("deletionProtection") != "false"
     return change(
@@ -181,6 +215,8 @@ VERBS = {
     "compute.instances.setTags": set_tags,
     "compute.instances.setMetadata": set_metadata,
     "compute.instances.setServiceAccount": set_service_account,
+    "compute.instances.addResourcePolicies": add_resource_policies,
+    "compute.instances.removeResourcePolicies": remove_resource_policies,
     "compute.instances.setDeletionProtection": set_deletion_protection,
     "compute.instances.attachDisk": attach_disk,
     "compute.instances.detachDisk": detach_disk,

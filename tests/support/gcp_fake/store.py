@@ -124,5 +124,10 @@ def digest(value):
     return base64.urlsafe_b64encode(hashlib.sha256(text).digest()[:8]).decode()
 
 
+def proto_digest(value):
+    """The same of a service that is described by protocol buffers: bytes there are written in the other alphabet."""
+    return digest(value).translate(str.maketrans("-_", "+/"))
+
+
 def now():
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")

@@ -38,6 +38,7 @@ SETTINGS = {
     "disabled_services": [],
     "organisation_policies": {},
     "denied": [],
+    "credentials": "valid",
 }
 LIMITS = {
     "CPUS": 5000,
@@ -188,6 +189,8 @@ class World:
 
     def _act(self, method, names, query, headers, body):
         self._check(method, names, query, body)
+        if self.settings["credentials"] == "expired":
+            raise identity.unauthenticated("Request had invalid authentication credentials.")
         self.keys.caller(headers.get("Authorization"))
         project = (
             names.get("project") or names.get("projectsId") or names.get("v1Id1") or query.get("project", [None])[0]
