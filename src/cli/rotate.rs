@@ -14,8 +14,31 @@ use crate::{
     session::{self, Reach, Session},
 };
 
+/// A phase to end after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Until {
+    /// Both values are good, the old one is used
+    Accept,
+    /// Both values are good, the new one is used
+    Use,
+    /// Only the new value is good: nothing is left to do
+    Retire,
+}
+
+impl Until {
+    /// Whether this phase is the one, or comes after it.
+    fn reached(self, phase: RotationPhase) -> bool {
+        let last = match self {
+            Self::Accept => RotationPhase::Accept,
+            Self::Use => RotationPhase::Use,
+            Self::Retire => return false,
+        };
+        phase.describe().0 >= last.describe().0
+    }
+}
+
 /// Goes from one value of a secret to the next. Taken up where it was left, it comes to the same end.
-pub async fn run(session: &Session, name: &str, args: &RunArgs, output: &Output) -> Result<u8, Failure> {
+pub async fn run(session: &Session, name: &str, until: Until, args: &RunArgs, output: &Output) -> Result<u8, Failure> {
     let command = format!("rotate {name}");
     let lock = apply::take_lock(session, &command, None, args.lock_wait).await?;
     let reach = session.reach().await?;
@@ -30,6 +53,7 @@ pub async fn run(session: &Session, name: &str, args: &RunArgs, output: &Output)
     let (stop, signal) = StopHandle::new();
     let watching = stop.listen()?;
     let lost = stop.finish_when(lock.lost(), "the lock was taken away");
+    let mut paused = false;
     let code = loop {
         let (number, what) = phase.describe();
         let title = format!("{command}: {number} of {}, {what}", RotationPhase::COUNT);
@@ -41,6 +65,10 @@ pub async fn run(session: &Session, name: &str, args: &RunArgs, output: &Output)
         if signal.asked().is_some() {
             break Ok(exit::STOPPED);
         }
+        if until.reached(phase) {
+            paused = true;
+            break Ok(exit::DONE);
+        }
         match session.advance_rotation(name)? {
             Some(next) => phase = next,
             None => break Ok(exit::DONE),
@@ -49,8 +77,8 @@ pub async fn run(session: &Session, name: &str, args: &RunArgs, output: &Output)
     watching.abort();
     lost.abort();
     lock.release().map_err(session::Error::from)?;
+    let (number, what) = phase.describe();
     if !output.json() && !matches!(code, Ok(exit::DONE)) {
-        let (number, what) = phase.describe();
         let _ = writeln!(
             std::io::stderr(),
             "the rotation of {name} is not done: it stopped in phase {number} of {} ({what}), and the same command goes on",
@@ -58,7 +86,13 @@ pub async fn run(session: &Session, name: &str, args: &RunArgs, output: &Output)
         );
     }
     if !output.json() && matches!(code, Ok(exit::DONE)) {
-        output.print(&format!("{name} is rotated: the new value is in use, the old one is good no more\n"))?;
+        output.print(&match paused {
+            true => format!(
+                "{name} is in phase {number} of {}: {what}; `refarch secrets rotate {name}` goes on\n",
+                RotationPhase::COUNT
+            ),
+            false => format!("{name} is rotated: the new value is in use, the old one is good no more\n"),
+        })?;
     }
     code
 }

@@ -30,6 +30,10 @@ enum What {
     Rotate {
         /// Name
         name: String,
+        /// End after this phase; the same command without it goes on. For users outside, who must learn of a new authority
+        /// before it is used
+        #[arg(long, value_name = "PHASE", value_enum, default_value_t = rotate::Until::Retire)]
+        until: rotate::Until,
         #[command(flatten)]
         run: RunArgs,
     },
@@ -38,8 +42,8 @@ enum What {
 /// Lists secrets, shows one, or rotates one.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let session = Session::open(&Target::from(args.target).request()?)?;
-    if let What::Rotate { name, run } = &args.what {
-        return rotate::run(&session, name, run, output).await;
+    if let What::Rotate { name, until, run } = &args.what {
+        return rotate::run(&session, name, *until, run, output).await;
     }
     let store = session.stored_secrets()?;
     match args.what {
