@@ -175,6 +175,8 @@ fn rotates(place: &Place) {
     assert_ne!(place.on("daytwo-app-1", "sha256sum /etc/refarch/ca.crt").expect(0).stdout, before);
     place.on("daytwo-app-1", "grep -c BEGIN /etc/refarch/ca.crt | grep -x 1").expect(0);
     writer.stop().all_good();
+    // The writer's own login.
+    place.refarch(&["secrets", "rotate", "root_token", "--yes"]).expect(0).says("root_token is rotated");
     assert_eq!(place.refarch(&["plan", "--detailed-exitcode"]).expect(0).code, 0);
     place.refarch(&["verify"]).expect(0);
 }
