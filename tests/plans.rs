@@ -34,9 +34,9 @@ fn plan(file: &Path) -> Plan {
 /// Every environment that is shipped: `local/3k`, `static/2k`, ...
 fn shipped() -> Vec<(String, PathBuf)> {
     let mut all = Vec::new();
-    let folders = ["local", "static", "aws"];
-    let folders = folders.into_iter().filter(|folder| *folder != "aws" || cfg!(feature = "aws"));
-    for folder in folders {
+    let clouds = [("aws", cfg!(feature = "aws")), ("azure", cfg!(feature = "azure"))];
+    let built = clouds.into_iter().filter_map(|(cloud, built)| built.then_some(cloud));
+    for folder in ["local", "static"].into_iter().chain(built) {
         for entry in std::fs::read_dir(root().join("environments").join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "yaml") {

@@ -322,6 +322,10 @@ pub enum Via {
     /// Private addresses, through Google's Identity-Aware Proxy: no port is open to anybody but Google. Needs `gcloud`
     /// on this machine.
     Iap,
+    /// Private addresses, through Azure Bastion: no port is open to anybody but it. Needs `az` with its extensions
+    /// `bastion` and `ssh` on this machine, logged in.
+    #[serde(rename = "azure-bastion")]
+    AzureBastion,
 }
 
 /// How a cloud machine's host key becomes known.
@@ -519,6 +523,8 @@ pub struct Azure {
     pub availability_sets: Option<bool>,
     /// All machines close together, in one proximity placement group. Default false.
     pub proximity: Option<bool>,
+    /// `apply` registers the resource providers that the subscription lacks, for good. Default false: `check` says how.
+    pub register_providers: Option<bool>,
 }
 
 /// One of Azure's clouds.

@@ -27,7 +27,7 @@ pub fn options(environment: &Environment, workspace: &Workspace) -> CloudOptions
         access: match environment.ssh.via {
             None | Some(Via::Bastion) => Access::Bastion,
             Some(Via::Public) => Access::Public,
-            Some(Via::Ssm | Via::Iap) => Access::Tunnel,
+            Some(Via::Ssm | Via::Iap | Via::AzureBastion) => Access::Tunnel,
         },
         // The images let in whom the machine is made for, and Azure refuses the usual names (`admin`, `root`).
         ssh_user: environment
@@ -136,6 +136,7 @@ pub fn azure(environment: &Environment) -> crate::provider::azure::AzureOptions 
         trusted_launch: azure.trusted_launch.unwrap_or(defaults.trusted_launch),
         availability_sets: azure.availability_sets.unwrap_or(defaults.availability_sets),
         proximity: azure.proximity.unwrap_or(defaults.proximity),
+        register_providers: azure.register_providers.unwrap_or(defaults.register_providers),
     }
 }
 

@@ -123,7 +123,7 @@ fn rules_that_were_taken_off_the_machines_and_removed_are_made_and_put_on_again(
 }
 
 /// A body that was read, so that it can be sent.
-fn without_read_only(mut value: Value) -> Value {
+pub fn without_read_only(mut value: Value) -> Value {
     match &mut value {
         Value::Object(map) => {
             for name in ["provisioningState", "virtualMachine"] {

@@ -3,18 +3,18 @@
 
 use serde_json::json;
 
-use crate::{SMALL, place::Place};
-
-/// Points of each verb: spread evenly over its changing calls, by turns before and after the act.
-const POINTS: usize = 25;
+use crate::{
+    SMALL,
+    bad_days::{Point, points},
+    place::Place,
+};
 
 #[test]
 fn apply_killed_anywhere_and_repeated_ends_in_the_same_state() {
-    let place = Place::new(SMALL);
+    let place = Place::new(&everything());
     place.apply(&[]).ok();
     let wanted = place.shape();
     let changing = place.changes_that_went_through();
-    assert!(changing >= POINTS, "{changing} changing calls are fewer than the points");
 
     for point in points(changing) {
         place.start_anew();
@@ -24,19 +24,18 @@ fn apply_killed_anywhere_and_repeated_ends_in_the_same_state() {
             place.elsewhere();
         }
         place.apply(&["--lock-wait", "60"]).ok();
-        assert_eq!(place.shape(), wanted, "{point:?}");
+        place.assert_shape(&wanted, &point);
         place.assert_settled();
     }
 }
 
 #[test]
 fn destroy_killed_anywhere_and_repeated_leaves_nothing() {
-    let place = Place::new(SMALL);
+    let place = Place::new(&everything());
     place.apply(&[]).ok();
     let before = place.changes_that_went_through();
     place.destroy().ok();
     let changing = place.changes_that_went_through() - before;
-    assert!(changing >= POINTS, "{changing} changing calls are fewer than the points");
 
     for point in points(changing) {
         place.start_anew();
@@ -52,27 +51,12 @@ fn destroy_killed_anywhere_and_repeated_leaves_nothing() {
     }
 }
 
-#[derive(Debug)]
-struct Point {
-    /// Changing calls that pass first.
-    after: usize,
-    /// Silence before the act (`request`) or after it (`answer`).
-    when: &'static str,
-    /// What the killed run left on this machine is lost too.
-    elsewhere: bool,
-}
-
-fn points(changing: usize) -> Vec<Point> {
-    let last = changing - 1;
-    (0..POINTS)
-        .map(|index| Point {
-            after: index * last / (POINTS - 1),
-            when: if index % 2 == 0 { "answer" } else { "request" },
-            elsewhere: index % 5 == 4,
-        })
-        .collect()
+/// With a bucket, who may use it, the cloud's balancer and locks, so that every kind of resource is killed at.
+fn everything() -> String {
+    SMALL.replace("cloud:\n", "cloud:\n  buckets: [lfs]\n  balancer: cloud\n  deletion_protection: true\n")
 }
 
 fn hold(place: &Place, point: &Point) {
-    place.fake.rule(json!({ "method": "change", "skip": point.after, "times": 1, "hold": point.when }));
+    let when = if point.acted { "answer" } else { "request" };
+    place.fake.rule(json!({ "method": "change", "skip": point.after, "times": 1, "hold": when }));
 }

@@ -6,15 +6,21 @@
 
 #[path = "../support/azure_fake.rs"]
 mod azure_fake;
+#[path = "../support/bad_days.rs"]
+mod bad_days;
+mod balancers;
 mod changes;
 mod drift;
 mod expiry;
 mod fake;
 mod faults;
+mod identities;
 mod killed;
 mod place;
 mod refusals;
+mod registrations;
 mod sizes;
+mod tunnel;
 
 /// A small environment that is highly available: three voters, a balancer at the door, one of everything in between.
 /// Six machines and the bastion.

@@ -1,7 +1,7 @@
 //! A folder with an environment file, the subscription that it is for, and refarch in front of both.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -182,7 +182,34 @@ impl Place {
 
     /// What there is, without what differs from one time to the next: etags, identifiers, public addresses.
     pub fn shape(&self) -> BTreeMap<String, Value> {
-        self.fake.resources().into_iter().map(|(id, one)| (id, plain(one))).collect()
+        let mut shape = BTreeMap::new();
+        for (id, mut one) in self.fake.resources() {
+            let mut key = id;
+            // They are called after whom they are for, and that is another number each time.
+            if let Some((scope, _)) = key.split_once("/roleAssignments/") {
+                let own = format!("{scope}/roleAssignments/");
+                let same = shape.keys().filter(|other: &&String| other.starts_with(&own)).count();
+                key = format!("{own}{same}");
+                for name in ["id", "name"] {
+                    one.as_object_mut().unwrap().remove(name);
+                }
+            }
+            shape.insert(key, plain(one));
+        }
+        shape
+    }
+
+    /// What there is is what there was; only what differs is shown.
+    #[track_caller]
+    pub fn assert_shape(&self, wanted: &BTreeMap<String, Value>, what: &dyn std::fmt::Debug) {
+        let found = self.shape();
+        let ids: BTreeSet<&String> = wanted.keys().chain(found.keys()).collect();
+        let differing: Vec<_> = ids
+            .into_iter()
+            .filter(|id| wanted.get(*id) != found.get(*id))
+            .map(|id| (id, wanted.get(id), found.get(id)))
+            .collect();
+        assert!(differing.is_empty(), "{what:?}: wanted, found: {differing:#?}");
     }
 
     /// Runs the command and kills it (SIGKILL) while the fake holds a call. Panics with what it said where it ends before.
@@ -249,6 +276,13 @@ impl Place {
     pub fn make_key(&self, group: &str, name: &str) {
         let path = format!("{group}/providers/Microsoft.Compute/sshPublicKeys/{name}");
         self.somebody(&path, json!({ "location": "westeurope" }));
+    }
+
+    /// An identity in a group.
+    pub fn make_identity(&self, group: &str, name: &str) -> String {
+        let path = format!("{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}");
+        self.somebody(&path, json!({ "location": "westeurope" }));
+        format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{path}")
     }
 
     /// A network in a group, with subnets of it.

@@ -37,13 +37,17 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let tunnel = match context.environment.ssh.via {
         Some(Via::Ssm) if provider != ProviderKind::Aws => Some("Systems Manager"),
         Some(Via::Iap) if provider != ProviderKind::Gcp => Some("Identity-Aware Proxy"),
+        Some(Via::AzureBastion) if provider != ProviderKind::Azure => Some("Azure Bastion"),
         _ => None,
     };
     if let Some(tunnel) = tunnel {
         let fault = context.error("ssh.via", format!("provider `{provider}` has no {tunnel}"));
-        let own = if provider == ProviderKind::Aws { "`ssm`" } else { "`iap`" };
-        let others = if provider == ProviderKind::Azure { String::new() } else { format!(" or {own}") };
-        found.push(fault.hint(format!("`bastion`, `public`{others}")));
+        let own = match provider {
+            ProviderKind::Aws => "ssm",
+            ProviderKind::Gcp => "iap",
+            _ => "azure-bastion",
+        };
+        found.push(fault.hint(format!("`bastion`, `public` or `{own}`")));
     }
     ttl(context, found);
     network(context, found);

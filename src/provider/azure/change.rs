@@ -10,7 +10,7 @@ use super::{
 };
 use crate::provider::{
     FieldChange, ProviderError,
-    cloud::{Making, permanent, tags::Tags},
+    cloud::{Making, blueprint::kind, permanent, tags::Tags},
 };
 
 impl Azure {
@@ -40,17 +40,12 @@ impl Azure {
                         .await
                         .map_err(told)?;
                 }
-                ("protected", Value::Bool(held)) => self.hold(&doing, handle, *held).await?,
-                ("identity", Value::Bool(has)) => {
-                    let identity = self.id_of(arm::IDENTITY, "identity");
-                    let body = match has {
-                        true => {
-                            json!({ "identity": { "type": "UserAssigned", "userAssignedIdentities": { identity: {} } } })
-                        }
-                        false => json!({ "identity": { "type": "None" } }),
-                    };
-                    self.client.patch(handle, compute::VERSION, &body).await.map_err(told)?;
+                ("disk_tagged", _) => {
+                    let disk = self.id(arm::DISK, &format!("{}-os", last(handle)));
+                    self.merge_tags(&doing, &disk, making.tags).await?;
                 }
+                ("protected", Value::Bool(held)) => self.hold(&doing, handle, *held).await?,
+                ("identity", wanted) => self.change_identity(&doing, handle, wanted.as_str()).await?,
                 ("data_disk", _) => {
                     let disk = self.id(arm::DISK, &format!("{}-data", last(handle)));
                     let disk = json!([{ "lun": 0, "createOption": "Attach", "deleteOption": "Detach", "managedDisk": { "id": disk } }]);
@@ -63,6 +58,35 @@ impl Azure {
             }
         }
         Ok(())
+    }
+
+    /// Gives a machine its group's identity, or none, and leaves it those of others.
+    async fn change_identity(&self, doing: &str, handle: &str, wanted: Option<&str>) -> Result<(), ProviderError> {
+        let told = |error: AzureError| failed(doing, &error);
+        let there: Option<compute::VirtualMachine> = self.client.get(handle, compute::VERSION).await.map_err(told)?;
+        let there = there.and_then(|machine| machine.identity).unwrap_or_default();
+        let wanted = wanted.map(|identity| self.id_of(arm::IDENTITY, identity));
+        let own = self.id_of(arm::IDENTITY, kind::IDENTITY).to_lowercase();
+        let (ours, others): (Vec<&String>, Vec<&String>) =
+            there.user_assigned_identities.keys().partition(|id| id.to_lowercase().starts_with(&own));
+        let old = ours.into_iter().filter(|id| wanted.as_ref().is_none_or(|wanted| !wanted.eq_ignore_ascii_case(id)));
+        // What is null is taken away; what is not named stays.
+        let mut change: serde_json::Map<String, Value> = old.map(|id| (id.clone(), Value::Null)).collect();
+        change.extend(wanted.iter().map(|id| (id.clone(), json!({}))));
+        let mut kinds = Vec::new();
+        if there.kind.contains("SystemAssigned") {
+            kinds.push("SystemAssigned");
+        }
+        let assigned = wanted.is_some() || !others.is_empty();
+        if assigned {
+            kinds.push("UserAssigned");
+        }
+        let body = match (kinds.is_empty(), assigned) {
+            (true, _) => json!({ "identity": { "type": "None" } }),
+            (false, true) => json!({ "identity": { "type": kinds.join(", "), "userAssignedIdentities": change } }),
+            (false, false) => json!({ "identity": { "type": kinds.join(", ") } }),
+        };
+        self.client.patch(handle, compute::VERSION, &body).await.map(drop).map_err(told)
     }
 
     pub(super) async fn change_disk(

@@ -40,6 +40,7 @@ impl Azure {
     async fn made(&self, making: Making<'_>) -> Result<String, ProviderError> {
         let doing = format!("make {}", making.resource.id);
         match making.resource.kind.as_str() {
+            kind::REGISTRATION => self.register(making).await,
             kind::GROUP => self.make_group(making).await,
             kind::NETWORK => self.make_network(making).await,
             kind::SUBNET => self.make_subnet(making).await,
@@ -53,6 +54,7 @@ impl Azure {
             kind::BUCKET => self.make_bucket(making).await,
             kind::IDENTITY => self.make_identity(making).await,
             kind::INTERFACE => self.make_interface(making).await,
+            kind::TUNNEL => self.make_tunnel(making).await,
             kind::DISK => self.make_disk(making).await,
             kind::BALANCER => self.make_balancer(making).await,
             kind::SET => {
@@ -106,7 +108,7 @@ impl Azure {
     /// What carries the tags of a resource: none where it is a part of another one.
     fn tagged_parts(&self, kind: &str, handle: &str) -> Vec<String> {
         match kind {
-            kind::SUBNET | kind::ROUTES | kind::RULES | kind::BUCKET => Vec::new(),
+            kind::SUBNET | kind::ROUTES | kind::RULES | kind::BUCKET | kind::REGISTRATION => Vec::new(),
             kind::FIREWALL => self.firewall_parts(handle),
             kind::INSTANCE | kind::BASTION => {
                 vec![handle.to_owned(), self.id(arm::DISK, &format!("{}-os", last(handle)))]
@@ -167,7 +169,7 @@ impl Azure {
         };
         let interfaces = list(arm::INTERFACE).await?;
         let addresses = list(arm::ADDRESS).await?;
-        self.list_machines(&interfaces, &addresses, &[]).await
+        self.list_machines(&interfaces, &addresses, None).await
     }
 
     async fn environments_now(&self) -> Result<Vec<Expiring>, ProviderError> {
@@ -228,6 +230,7 @@ impl Azure {
             kind::STORE => vec![self.store_id()],
             kind::IDENTITY => vec![self.id_of(arm::IDENTITY, id)],
             kind::BALANCER => vec![self.id_of(arm::BALANCER, id)],
+            kind::TUNNEL => vec![self.id_of(arm::TUNNEL, id)],
             kind::INTERFACE => vec![self.id(arm::INTERFACE, &self.machine_name(id))],
             kind::DISK => vec![self.id(arm::DISK, &format!("{}-data", self.machine_name(id)))],
             kind::INSTANCE | kind::BASTION => vec![self.id(arm::MACHINE, &self.machine_name(id))],
@@ -250,7 +253,7 @@ impl Cloud for Azure {
     }
 
     fn extend(&self, all: Vec<Resource>) -> Vec<Resource> {
-        self.extended(all)
+        self.registered(self.extended(all))
     }
 
     fn mutability(&self, kind: &str, attribute: &str) -> Option<Mutability> {
@@ -258,7 +261,7 @@ impl Cloud for Azure {
     }
 
     fn tagged(&self, kind: &str) -> bool {
-        !matches!(kind, kind::SUBNET | kind::ROUTES | kind::RULES | kind::BUCKET)
+        !matches!(kind, kind::SUBNET | kind::ROUTES | kind::RULES | kind::BUCKET | kind::REGISTRATION)
     }
 
     fn architecture(&self, machine_type: &str) -> &'static str {
@@ -267,6 +270,10 @@ impl Cloud for Azure {
 
     fn small(&self) -> &'static str {
         self.smallest()
+    }
+
+    fn tunnel(&self, handle: &str) -> Option<String> {
+        Some(self.way_through(handle))
     }
 
     fn places<'a>(&'a self) -> Answer<'a, BTreeMap<ResourceId, String>> {
@@ -370,9 +377,8 @@ impl Cloud for Azure {
         Box::pin(self.strangers_now(missing))
     }
 
-    /// Balancers between the nodes are not there yet: [`Azure::refusal`] says so.
-    fn balancer_host<'a>(&'a self, _role: &'a str, _book: &'a Book) -> Answer<'a, Option<String>> {
-        Box::pin(async { Ok(None) })
+    fn balancer_host<'a>(&'a self, role: &'a str, book: &'a Book) -> Answer<'a, Option<String>> {
+        Box::pin(self.balancer_address(role, book))
     }
 
     fn look<'a>(&'a self, topology: &'a Topology, desired: &'a [Resource]) -> BoxFuture<'a, Vec<Finding>> {

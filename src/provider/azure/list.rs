@@ -13,6 +13,7 @@ use super::{
         network::{self, Interface, NatGateway, Network, Part, SecurityGroup, Subnet, Tracked},
         provisioning_state, resources, storage,
     },
+    balancer,
     error::failed,
     names::{arm, last},
 };
@@ -49,8 +50,8 @@ impl Azure {
         self.find_group(DOING).await?;
         let group: Option<Value> =
             self.client.get(&self.group_id(), resources::VERSION).await.map_err(|error| failed(DOING, &error))?;
-        let Some(group) = group else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
+        let mut found = self.registrations(DOING).await?;
+        let Some(group) = group else { return Ok(found) };
         if self.azure.resource_group.is_none() && self.is_ours(&group) {
             found.push(self.plain(&group, kind::GROUP));
         }
@@ -68,6 +69,7 @@ impl Azure {
             (arm::IDENTITY, resources::IDENTITIES),
             (arm::STORE, storage::VERSION),
             (arm::INTERFACE, network::VERSION),
+            (arm::TUNNEL, network::VERSION),
         ];
         let asked = simple.iter().map(|(kind, version)| Box::pin(self.list_tagged(kind, version)) as BoxFuture<'_, _>);
         let asked: Vec<BoxFuture<'_, Result<Vec<Listed>, ProviderError>>> = asked.collect();
@@ -85,10 +87,18 @@ impl Azure {
         found.extend(self.firewalls(&lists[arm::RULES], &lists[arm::NAMES])?);
         for balancer in &lists[arm::BALANCER] {
             let read: Tracked<network::Balancer> = read(balancer)?;
-            let attributes = self.balancer_attributes(&read.properties).into_iter().collect();
+            let attributes = balancer::attributes(&read.properties, &lists[arm::INTERFACE]);
             found.push(Found { attributes, ..self.plain(balancer, kind::BALANCER) });
         }
-        for (arm_kind, kind) in [(arm::KEY, kind::KEY), (arm::SET, kind::SET), (arm::PLACEMENT, kind::PROXIMITY)] {
+        for key in &lists[arm::KEY] {
+            // Without its comment, as it is wanted. One that this machine has no half of is replaced for machines to come.
+            let text = key.pointer("/properties/publicKey").and_then(Value::as_str).unwrap_or_default();
+            let public = text.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+            let attributes = BTreeMap::from([("public".to_owned(), json!(public))]);
+            found.push(Found { attributes, ..self.plain(key, kind::KEY) });
+        }
+        let plain = [(arm::SET, kind::SET), (arm::PLACEMENT, kind::PROXIMITY), (arm::TUNNEL, kind::TUNNEL)];
+        for (arm_kind, kind) in plain {
             found.extend(lists[arm_kind].iter().map(|one| self.plain(one, kind)));
         }
         for disk in &lists[arm::DISK] {
@@ -97,14 +107,19 @@ impl Azure {
         for store in &lists[arm::STORE] {
             found.extend(self.store(store).await?);
         }
-        for identity in &lists[arm::IDENTITY] {
-            found.push(self.identity(identity).await?);
+        if !lists[arm::IDENTITY].is_empty() {
+            let assignments = self.assignments(DOING).await?;
+            for identity in &lists[arm::IDENTITY] {
+                found.push(self.identity(identity, &assignments)?);
+            }
         }
         for interface in &lists[arm::INTERFACE] {
             found.push(self.interface(interface)?);
         }
         let held = self.held(DOING).await?;
-        for mut machine in self.list_machines(&lists[arm::INTERFACE], &lists[arm::ADDRESS], &lists[arm::DISK]).await? {
+        for mut machine in
+            self.list_machines(&lists[arm::INTERFACE], &lists[arm::ADDRESS], Some(&lists[arm::DISK])).await?
+        {
             let protected = held.contains(&machine.handle.to_lowercase());
             machine.attributes.insert("protected".to_owned(), json!(protected));
             found.push(machine);
@@ -193,7 +208,7 @@ impl Azure {
         let is_interface = resource.starts_with("interface/");
         let (owners, arm, kind, missing) = match is_interface {
             true => (interfaces, arm::INTERFACE, kind::INTERFACE, "firewalls"),
-            false => (balancers, arm::BALANCER, kind::BALANCER, "targets"),
+            false => (balancers, arm::BALANCER, kind::BALANCER, "services"),
         };
         if owners.iter().any(|owner| resource_of(owner) == Some(resource)) {
             return None;
@@ -265,11 +280,15 @@ impl Azure {
         Ok(found)
     }
 
-    async fn identity(&self, value: &Value) -> Result<Found, ProviderError> {
+    fn identity(
+        &self,
+        value: &Value,
+        assignments: &[(String, resources::RoleAssignment)],
+    ) -> Result<Found, ProviderError> {
         let read: resources::Identity = read(value)?;
         let mut found = self.plain(value, kind::IDENTITY);
         let mut buckets: Vec<String> = Vec::new();
-        for (id, assignment) in self.assignments(DOING).await? {
+        for (id, assignment) in assignments {
             if assignment.properties.principal_id == read.properties.principal_id
                 && let Some((scope, _)) = id.split_once("/providers/Microsoft.Authorization/")
             {

@@ -202,9 +202,9 @@ impl Azure {
                 ..compute::ManagedDisk::default()
             }),
         });
-        let identity = (attribute("identity") == Some(&json!(true))).then(|| compute::MachineIdentity {
+        let identity = attribute("identity").and_then(Value::as_str).map(|identity| compute::MachineIdentity {
             kind: "UserAssigned".to_owned(),
-            user_assigned_identities: BTreeMap::from([(self.id_of(arm::IDENTITY, "identity"), json!({}))]),
+            user_assigned_identities: BTreeMap::from([(self.id_of(arm::IDENTITY, identity), json!({}))]),
         });
         let set = self.azure.disk_encryption_set.clone().map(Reference::to);
         let group = attribute("group").and_then(Value::as_str).unwrap_or_default();

@@ -19,19 +19,24 @@ use super::{
 };
 use crate::provider::{
     Condition, ProviderError,
-    cloud::{Found, Machine, MachineState, blueprint::kind, reach::BASTION},
+    cloud::{
+        Found, Machine, MachineState,
+        blueprint::kind,
+        reach::BASTION,
+        tags::{self, Tags},
+    },
 };
 
 /// Questions at a time where each concerns one machine.
 const AT_A_TIME: usize = 12;
 
 impl Azure {
-    /// Machines, with what they do at the moment.
+    /// Machines, with what they do at the moment. `disks`: all that carry the environment's tag, where it matters.
     pub(super) async fn list_machines(
         &self,
         interfaces: &[Listed],
         addresses: &[Listed],
-        disks: &[Listed],
+        disks: Option<&[Listed]>,
     ) -> Result<Vec<Found>, ProviderError> {
         let listed = self.list_tagged(arm::MACHINE, compute::VERSION).await?;
         let public: BTreeMap<String, IpAddr> = addresses
@@ -48,21 +53,36 @@ impl Azure {
             inside.insert(read.id.to_lowercase(), (private, outside));
         }
         let mut own: BTreeMap<String, compute::Disk> = BTreeMap::new();
-        for value in disks {
+        for value in disks.into_iter().flatten() {
             let disk: compute::Disk = read(value)?;
             own.insert(disk.id.to_lowercase(), disk);
         }
-        let looks = listed.iter().map(|value| Box::pin(self.machine(value, &inside, &own)) as BoxFuture<'_, _>);
+        let own = disks.map(|_| own);
+        let looks = listed.iter().map(|value| Box::pin(self.machine(value, &inside, own.as_ref())) as BoxFuture<'_, _>);
         let looks: Vec<BoxFuture<'_, Result<Option<Found>, ProviderError>>> = looks.collect();
         let all: Vec<Result<Option<Found>, ProviderError>> = stream::iter(looks).buffered(AT_A_TIME).collect().await;
         all.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    /// The environment's identity among those that a machine has, as the resource that it is. Others (a policy's, the
+    /// system's own) are others' business.
+    pub(super) fn own_identity(&self, all: &compute::MachineIdentity) -> Option<String> {
+        let start = self.id_of(arm::IDENTITY, kind::IDENTITY).to_lowercase();
+        all.user_assigned_identities.keys().find_map(|id| {
+            let id = id.to_lowercase();
+            Some(match id.strip_prefix(&start)?.strip_prefix('-') {
+                Some(group) => format!("identity/{group}"),
+                // One for all, of an environment that was made before groups had their own.
+                None => kind::IDENTITY.to_owned(),
+            })
+        })
     }
 
     async fn machine(
         &self,
         value: &Value,
         inside: &BTreeMap<String, (Option<IpAddr>, Option<IpAddr>)>,
-        disks: &BTreeMap<String, compute::Disk>,
+        disks: Option<&BTreeMap<String, compute::Disk>>,
     ) -> Result<Option<Found>, ProviderError> {
         let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
         let seen = self.client.machine_with_view(id).await.map_err(|error| failed(DOING, &error))?;
@@ -70,18 +90,26 @@ impl Azure {
         let is_bastion = resource_of(value) == Some(BASTION);
         let mut found = self.plain(value, if is_bastion { kind::BASTION } else { kind::INSTANCE });
         let properties = &seen.properties;
+        let tags = found.tags.clone();
         let mut set = |name: &str, value: Value| {
             found.attributes.insert(name.to_owned(), value);
         };
         set("machine_type", json!(properties.hardware_profile.vm_size));
-        set("identity", json!(seen.identity.as_ref().is_some_and(|own| own.kind.contains("UserAssigned"))));
+        set(
+            "identity",
+            seen.identity.as_ref().and_then(|all| self.own_identity(all)).map_or(json!(false), Value::from),
+        );
         set("spot", json!(properties.priority.as_deref() == Some("Spot")));
         // The disk itself knows best: its machine tells nothing of it while it is deallocated, and what it was made with after
         // it grew. A machine that was made just now has not tagged it yet.
         let told = properties.storage_profile.os_disk.as_ref();
-        let disk = disks.get(&self.id(arm::DISK, &format!("{}-os", last(id))).to_lowercase());
+        let disk = disks.and_then(|all| all.get(&self.id(arm::DISK, &format!("{}-os", last(id))).to_lowercase()));
         if let Some(size) = disk.and_then(|disk| disk.properties.size_gb).or_else(|| told?.size_gb) {
             set("disk_gb", json!(size));
+        }
+        // Whoever made the machine may have been killed before he tagged its disk.
+        if disks.is_some() {
+            set("disk_tagged", json!(disk.is_some_and(|disk| has_all(&disk.tags, &tags, &self.options.tags))));
         }
         let kind = disk.and_then(|disk| Some(disk.sku.as_ref()?.name.clone()));
         if let Some(kind) = kind.or_else(|| told?.managed_disk.as_ref()?.storage_account_type.clone()) {
@@ -109,4 +137,13 @@ impl Azure {
         };
         Ok(Some(found))
     }
+}
+
+/// Whether a machine's disk has the tags of its machine, those of the moment excepted.
+fn has_all(disk: &Tags, machine: &Tags, users: &Tags) -> bool {
+    const PASSING: [&str; 5] = [tags::RUN, tags::EXPIRES, tags::LAUNCH, tags::INSTEAD_OF, tags::HOST_KEY];
+    let own = |key: &str| {
+        key == tags::NAME || key.starts_with("refarch-") && !PASSING.contains(&key) || users.contains_key(key)
+    };
+    machine.iter().filter(|(key, _)| own(key)).all(|(key, value)| disk.get(key) == Some(value))
 }

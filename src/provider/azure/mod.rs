@@ -1,7 +1,12 @@
 //! Machines on Microsoft Azure: the calls of [`crate::provider::cloud::Cloud`], in Azure's words.
 
 mod access;
+#[cfg(test)]
+#[allow(dead_code)] // the tests of the whole binary use the rest
+#[path = "../../../tests/support/azure_fake.rs"]
+mod azure_fake;
 pub mod azure_mgmt;
+mod balanced;
 mod balancer;
 mod change;
 mod cloud;
@@ -16,7 +21,11 @@ mod network;
 mod options;
 mod preflight;
 mod prices;
+mod registration;
 mod shape;
+#[cfg(test)]
+mod tests;
+mod tunnel;
 
 pub use options::AzureOptions;
 

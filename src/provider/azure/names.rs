@@ -19,6 +19,7 @@ pub(super) mod arm {
     pub const RULES: &str = "Microsoft.Network/networkSecurityGroups";
     pub const INTERFACE: &str = "Microsoft.Network/networkInterfaces";
     pub const BALANCER: &str = "Microsoft.Network/loadBalancers";
+    pub const TUNNEL: &str = "Microsoft.Network/bastionHosts";
     pub const MACHINE: &str = "Microsoft.Compute/virtualMachines";
     pub const DISK: &str = "Microsoft.Compute/disks";
     pub const KEY: &str = "Microsoft.Compute/sshPublicKeys";

@@ -21,6 +21,8 @@ pub struct AzureOptions {
     pub availability_sets: bool,
     /// All machines close together, in one proximity placement group.
     pub proximity: bool,
+    /// The subscription's resource providers are registered where they are not.
+    pub register_providers: bool,
 }
 
 impl Default for AzureOptions {
@@ -35,6 +37,7 @@ impl Default for AzureOptions {
             trusted_launch: true,
             availability_sets: false,
             proximity: false,
+            register_providers: false,
         }
     }
 }

@@ -10,8 +10,10 @@ use super::{
         compute::Size,
         network::{self, Network, Tracked},
     },
+    balanced::to_itself,
     error::failed,
     names::arm,
+    registration::{COMPUTE, NETWORK},
 };
 use crate::{
     provider::{
@@ -25,22 +27,19 @@ use crate::{
     topology::Topology,
 };
 
-/// What the environment is made with.
-const NAMESPACES: [&str; 5] = [
-    "Microsoft.Authorization",
-    "Microsoft.Compute",
-    "Microsoft.ManagedIdentity",
-    "Microsoft.Network",
-    "Microsoft.Storage",
-];
 /// Quota of all CPUs of a region, and of its public addresses.
 const ALL_CPUS: &str = "cores";
 
 impl Azure {
-    pub(super) async fn findings(&self, _topology: &Topology, desired: &[Resource]) -> Vec<Finding> {
+    pub(super) async fn findings(&self, topology: &Topology, desired: &[Resource]) -> Vec<Finding> {
         let mut found = Vec::new();
         if let Some(refusal) = self.refusal() {
             found.push(finding("access", Verdict::Fail, refusal, None));
+        }
+        for (node, role) in to_itself(topology) {
+            let what = format!("{node} would reach itself through the balancer in place of {role}, which Azure drops");
+            let hint = "give its roles node groups of their own, or use `cloud.internal_balancer: haproxy`";
+            found.push(finding("balancer", Verdict::Fail, &what, Some(hint)));
         }
         if !self.subscription_found(&mut found).await {
             return found;
@@ -52,11 +51,22 @@ impl Azure {
                 return found;
             }
         };
-        self.registrations(&mut found).await;
-        match self.sizes_of(&region).await {
+        let missing = self.registrations_found(&mut found).await;
+        // What is not registered answers nothing.
+        if !missing.contains(&COMPUTE) {
+            self.machines_found(&region, desired, &mut found).await;
+        }
+        if !missing.contains(&NETWORK) {
+            self.network_found(&mut found).await;
+        }
+        found
+    }
+
+    async fn machines_found(&self, region: &str, desired: &[Resource], found: &mut Vec<Finding>) {
+        match self.sizes_of(region).await {
             Ok(sizes) => {
-                self.sizes_found(sizes, &region, desired, &mut found);
-                self.quotas(sizes, &region, desired, &mut found).await;
+                self.sizes_found(sizes, region, desired, found);
+                self.quotas(sizes, region, desired, found).await;
             }
             Err(error) => found.push(of_error("sizes", &error)),
         }
@@ -64,8 +74,6 @@ impl Azure {
             Ok(image) => found.push(finding("image", Verdict::Pass, &image.name, None)),
             Err(error) => found.push(of_error("image", &error)),
         }
-        self.network_found(&mut found).await;
-        found
     }
 
     /// Who we are, and where. Nothing else can be asked where this fails.
@@ -100,31 +108,34 @@ impl Azure {
         verdict == Verdict::Pass
     }
 
-    async fn registrations(&self, found: &mut Vec<Finding>) {
+    /// Gives what is not registered.
+    async fn registrations_found(&self, found: &mut Vec<Finding>) -> Vec<&'static str> {
         let mut missing = Vec::new();
-        for namespace in NAMESPACES {
+        for namespace in self.namespaces() {
             match self.client.registration(namespace).await {
-                Ok(Some(known)) if known.registration_state == "Registered" => {}
+                Ok(Some(known)) if known.is_done() => {}
                 Ok(_) => missing.push(namespace),
                 Err(error) => {
                     found.push(of_error("resource providers", &failed("look at the resource providers", &error)));
-                    return;
+                    return missing;
                 }
             }
         }
         if missing.is_empty() {
             found.push(finding("resource providers", Verdict::Pass, "registered", None));
-            return;
+            return missing;
         }
+        let what = format!("not registered: {}", missing.join(", "));
         let commands: Vec<String> =
             missing.iter().map(|name| format!("az provider register --namespace {name} --wait")).collect();
-        let what = format!("not registered: {}", missing.join(", "));
-        found.push(finding(
-            "resource providers",
-            Verdict::Fail,
-            &what,
-            Some(&format!("once: {}", commands.join("; "))),
-        ));
+        let (verdict, hint) = match self.azure.register_providers {
+            true => (Verdict::Warn, "`apply` registers them first, and asks sizes and quotas no sooner".to_owned()),
+            false => {
+                (Verdict::Fail, format!("once: {}; or write `azure.register_providers: true`", commands.join("; ")))
+            }
+        };
+        found.push(finding("resource providers", verdict, &what, Some(&hint)));
+        missing
     }
 
     /// Sizes of the region, asked once.
@@ -196,7 +207,7 @@ impl Azure {
             Ok(usages) => usages,
             Err(error) => return found.push(of_error("quotas", &failed("look at the quotas", &error))),
         };
-        let own = self.list_machines(&[], &[], &[]).await.unwrap_or_default();
+        let own = self.list_machines(&[], &[], None).await.unwrap_or_default();
         let cpus = |size: &str| {
             let size = sizes.iter().find(|known| known.name == size)?;
             Some((size.family.clone()?, size.can("vCPUs")?.parse::<f64>().ok()?))

@@ -1,13 +1,17 @@
 //! Azure's own view of the blueprint: no internet gateway, interfaces and data disks as resources of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::Azure;
+use super::{Azure, balanced::opened};
 use crate::provider::{
     Mutability, Resource,
-    cloud::{blueprint::kind, options::Access, reach::EVERYONE},
+    cloud::{
+        blueprint::kind,
+        options::{Access, NetworkOptions},
+        reach::EVERYONE,
+    },
 };
 
 /// GB of the images of the marketplace.
@@ -35,6 +39,18 @@ impl Azure {
                 resource.attributes.remove("zone");
                 resource.attributes.remove("public");
             }
+            // One for each group that uses the buckets: [`Azure::extended`].
+            kind::IDENTITY => {
+                resource.attributes.remove("tunnel");
+            }
+            kind::INSTANCE => {
+                let group = resource.attributes.get("group").and_then(Value::as_str).unwrap_or_default();
+                let may = resource.attributes.get("identity") == Some(&json!(true)) && !self.options.buckets.is_empty();
+                let identity = if may { json!(identity(group)) } else { json!(false) };
+                resource.needs.retain(|need| need != kind::IDENTITY);
+                resource.needs.extend(identity.as_str().map(str::to_owned));
+                resource.attributes.insert("identity".to_owned(), identity);
+            }
             // Two groups of one name: [`super::firewall`].
             kind::FIREWALL => {
                 let everyone = resource.id.ends_with(&format!("/{EVERYONE}"));
@@ -46,8 +62,10 @@ impl Azure {
         Some(resource)
     }
 
-    /// Adds the resource group, the storage account, and each machine's interface and data disk.
+    /// Adds the resource group, the storage account, an identity for each group that uses the buckets, and each machine's
+    /// interface and data disk.
     pub(super) fn extended(&self, all: Vec<Resource>) -> Vec<Resource> {
+        let all = self.tunnelled(opened(identities(all)));
         let mut made = Vec::with_capacity(all.len() * 2);
         if self.azure.resource_group.is_none() {
             made.push(own(kind::GROUP, kind::GROUP, "everything of the environment is in it", &[], BTreeMap::new()));
@@ -83,6 +101,7 @@ impl Azure {
         if machine.attributes.get("disk_gb").and_then(Value::as_u64).is_some_and(|size| size < IMAGE_GB) {
             machine.attributes.insert("disk_gb".to_owned(), json!(IMAGE_GB));
         }
+        machine.attributes.insert("disk_tagged".to_owned(), json!(true));
         let own_kind = if machine.kind == kind::BASTION { "StandardSSD_LRS" } else { "Premium_LRS" };
         machine.attributes.entry("disk_type".to_owned()).or_insert(json!(own_kind));
         let name = machine.id.strip_prefix("node/").unwrap_or(&machine.id).to_owned();
@@ -97,7 +116,7 @@ impl Azure {
         attributes.insert("subnet".to_owned(), json!(format!("subnet/{side}-{zone}")));
         let interface = format!("interface/{name}");
         let mut needs: Vec<String> = machine.needs.clone();
-        needs.retain(|need| need != "identity" && need != "key");
+        needs.retain(|need| !need.starts_with("identity/") && need != "key");
         let firewalls: Vec<String> = attributes
             .get("firewalls")
             .and_then(Value::as_array)
@@ -146,7 +165,7 @@ impl Azure {
         match (kind, attribute) {
             // The system disk grows, and changes its type, only while its machine is deallocated.
             (kind::INSTANCE | kind::BASTION, "disk_gb" | "disk_type") => Some(Mutability::WithRestart),
-            (kind::INSTANCE | kind::BASTION, "data_disk") => Some(Mutability::InPlace),
+            (kind::INSTANCE | kind::BASTION, "data_disk" | "disk_tagged") => Some(Mutability::InPlace),
             (kind::FIREWALL, "parts") => Some(Mutability::InPlace),
             (kind::INTERFACE, "firewalls" | "rules" | "address") => Some(Mutability::InPlace),
             (kind::DISK, "size_gb" | "iops" | "throughput") => Some(Mutability::InPlace),
@@ -157,12 +176,44 @@ impl Azure {
 
     /// Whether the file asks for something that Azure's provider does not have.
     pub(super) fn refusal(&self) -> Option<&'static str> {
-        (self.options.access == Access::Tunnel)
-            .then_some("Azure Bastion tunnels are not there yet: use `ssh.via: bastion`")
+        let own = matches!(self.options.network, NetworkOptions::Create { .. });
+        (self.options.access == Access::Tunnel && !own)
+            .then_some("an Azure Bastion is made in a network of refarch's own only: use `ssh.via: bastion`")
     }
 }
 
-fn own(id: &str, kind: &str, reason: &str, needs: &[String], attributes: BTreeMap<String, Value>) -> Resource {
+/// Identity of a node group.
+fn identity(group: &str) -> String {
+    format!("identity/{group}")
+}
+
+/// An identity for each group whose machines have one, in place of one for all.
+fn identities(all: Vec<Resource>) -> Vec<Resource> {
+    let machines = all.iter().filter(|one| one.kind == kind::INSTANCE);
+    let wanted: BTreeSet<String> =
+        machines.filter_map(|one| one.attributes.get("identity")?.as_str().map(str::to_owned)).collect();
+    let mut done = Vec::with_capacity(all.len() + wanted.len());
+    for resource in all {
+        if resource.kind != kind::IDENTITY {
+            done.push(resource);
+            continue;
+        }
+        done.extend(wanted.iter().map(|id| {
+            let group = id.trim_start_matches("identity/");
+            let reason = format!("{group} reach the buckets, and nothing else, without a stored key");
+            Resource { id: id.clone(), reason, ..resource.clone() }
+        }));
+    }
+    done
+}
+
+pub(super) fn own(
+    id: &str,
+    kind: &str,
+    reason: &str,
+    needs: &[String],
+    attributes: BTreeMap<String, Value>,
+) -> Resource {
     Resource {
         id: id.to_owned(),
         kind: kind.to_owned(),

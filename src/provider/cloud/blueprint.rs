@@ -46,6 +46,8 @@ pub mod kind {
     pub const PLACEMENT: &str = "placement policy";
     /// A node.
     pub const INSTANCE: &str = "instance";
+    /// The cloud's own way to the nodes, where it is a thing of its own.
+    pub const TUNNEL: &str = "tunnel";
     /// A machine that forwards SSH.
     pub const BASTION: &str = "bastion";
     /// A disk that no machine has any more.
@@ -54,6 +56,8 @@ pub mod kind {
     pub const MEMBERS: &str = "instance groups";
     /// A balancer of the cloud.
     pub const BALANCER: &str = "balancer";
+    /// That an account may use a service at all, where a cloud wants that said once.
+    pub const REGISTRATION: &str = "resource provider";
     /// What everything else is in, where a cloud has such a thing.
     pub const GROUP: &str = "resource group";
     /// What keeps machines close together.
@@ -66,16 +70,38 @@ pub mod kind {
     pub const INTERFACE: &str = "network interface";
 
     /// All of them, in the order in which they are made.
-    pub const ORDER: [&str; 22] = [
-        GROUP, PROXIMITY, NETWORK, GATEWAY, SUBNET, ADDRESS, NAT, ROUTES, FIREWALL, RULES, KEY, STORE, BUCKET,
-        IDENTITY, DISK, SET, PLACEMENT, INTERFACE, BASTION, INSTANCE, MEMBERS, BALANCER,
+    pub const ORDER: [&str; 24] = [
+        REGISTRATION,
+        GROUP,
+        PROXIMITY,
+        NETWORK,
+        GATEWAY,
+        SUBNET,
+        ADDRESS,
+        NAT,
+        ROUTES,
+        FIREWALL,
+        RULES,
+        KEY,
+        STORE,
+        BUCKET,
+        IDENTITY,
+        DISK,
+        SET,
+        PLACEMENT,
+        INTERFACE,
+        TUNNEL,
+        BASTION,
+        INSTANCE,
+        MEMBERS,
+        BALANCER,
     ];
 
     /// Kinds without which one of this kind cannot be, so that they are removed after it.
     #[must_use]
     pub fn stands_on(kind: &str) -> &'static [&'static str] {
         match kind {
-            GROUP => &[],
+            REGISTRATION | GROUP => &[],
             SUBNET | GATEWAY | FIREWALL => &[NETWORK, GROUP],
             ADDRESS => &[GATEWAY, SUBNET, GROUP],
             NAT => &[SUBNET, ADDRESS, GATEWAY, GROUP],
@@ -87,6 +113,7 @@ pub mod kind {
             BASTION | INSTANCE => {
                 &[INTERFACE, SUBNET, ADDRESS, FIREWALL, KEY, IDENTITY, NETWORK, DISK, SET, PLACEMENT, PROXIMITY, GROUP]
             }
+            TUNNEL => &[SUBNET, ADDRESS, NETWORK, GROUP],
             MEMBERS => &[NETWORK, GROUP],
             BALANCER => &[SUBNET, ADDRESS, FIREWALL, NETWORK, MEMBERS, GROUP],
             _ => &[GROUP],

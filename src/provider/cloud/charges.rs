@@ -21,6 +21,7 @@ pub fn of(kind: &str, attributes: &BTreeMap<String, Value>) -> Vec<Charge> {
         kind::NAT => vec![service("nat-gateway"), usage("nat-gateway-data")],
         kind::BALANCER => vec![service("network-load-balancer"), usage("network-load-balancer-data")],
         kind::BUCKET => vec![usage("bucket")],
+        kind::TUNNEL => vec![service("tunnel"), usage("tunnel-data")],
         _ => Vec::new(),
     }
 }

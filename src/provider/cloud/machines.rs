@@ -316,7 +316,11 @@ impl<C: Cloud> CloudProvider<C> {
         let user = self.options.user().to_owned();
         let address = bastion.and_then(|bastion| bastion.machine.as_ref()?.public);
         let (connect, jump, proxy) = match (self.options.access, address) {
-            (Access::Tunnel, _) => (found.handle.clone(), None, self.cloud.tunnel(&found.handle)),
+            // What is after the last slash, where it is an id like a path: ssh takes it for the machine's name.
+            (Access::Tunnel, _) => {
+                let name = found.handle.rsplit('/').next().unwrap_or(&found.handle).to_owned();
+                (name, None, self.cloud.tunnel(&found.handle))
+            }
             (Access::Bastion, Some(bastion)) => (private.to_string(), Some(format!("{user}@{bastion}")), None),
             _ => (machine.public.unwrap_or(private).to_string(), None, None),
         };

@@ -66,7 +66,9 @@ def control(world, method, path, body):
         return world.settings
     if method == "PUT" and what.startswith("put/"):
         arm = arm_id.parse(f"/subscriptions/{worlds.SUBSCRIPTION}/{what.removeprefix('put/')}")
-        return arm and world.add(arm, body).body
+        made = world.add(arm, body)
+        made.kind.complete(world, made)
+        return made.body
     if method == "POST" and what == "rules":
         world.rules.extend(body)
         return world.rules

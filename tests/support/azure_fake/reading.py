@@ -46,7 +46,9 @@ def provider(world, namespace):
     if namespace.lower() not in known:
         raise ArmError(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
     name = known[namespace.lower()]
-    state = "NotRegistered" if name in world.settings["unregistered"] else "Registered"
+    world.settle()
+    waits = "Registering" if name in world.registering else "NotRegistered"
+    state = waits if name in world.settings["unregistered"] else "Registered"
     return {
         "id": f"/subscriptions/{worlds.SUBSCRIPTION}/providers/{name}",
         "namespace": name,

@@ -72,7 +72,7 @@ class Router:
                 return Answer(200 if there else 204)
             return Answer(202, None, self.operation_headers(arm, operation, kind.delete))
         if method == "PATCH":
-            self.schema.check_request(kind.patch_model, body)
+            self.schema.check_request(kind.patch_model, body, method)
             body = kind.patched(world.get(arm), body)
             tags_only = set(kind.patch_model.split(".")[1:]) == {"TagsObject"}
         else:
@@ -211,9 +211,16 @@ def look(method, path, act):
 
 def register(router, query, body, sub, namespace):
     world = router.world
-    known = reading.provider(world, namespace)
-    if known["namespace"] in world.settings["unregistered"]:
-        world.settings["unregistered"].remove(known["namespace"])
+    known = reading.provider(world, namespace)["namespace"]
+    if known in world.settings["unregistered"] and known not in world.registering:
+        world.registering.add(known)
+
+        def registered(_operation):
+            world.registering.discard(known)
+            world.settings["unregistered"].remove(known)
+
+        # Whoever asked has to look for himself how far it is: there is no operation to follow.
+        world.begin("register", registered)
     return reading.provider(world, namespace)
 
 

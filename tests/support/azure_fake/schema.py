@@ -48,15 +48,15 @@ class Schema:
                 f"The api-version '{version}' is invalid. The supported versions are '{','.join(versions)}'.",
             )
 
-    def check_request(self, model, body):
+    def check_request(self, model, body, verb="PUT"):
         """A request's body: everything known, of the right type, all there that must be."""
-        faults = list(self.faults(self.models[model], body, "", request=True))
+        faults = list(self.faults(self.models[model], body, "", request=verb))
         if faults:
             raise ArmError(400, "InvalidRequestContent", f"the request content is invalid: {'; '.join(faults)}")
 
     def check_reply(self, model, body):
         """What this server answers."""
-        return list(self.faults(self.models[model], body, "", request=False))
+        return list(self.faults(self.models[model], body, "", request=None))
 
     def faults(self, fields, body, path, request):
         if not isinstance(body, dict):
@@ -98,6 +98,9 @@ class Schema:
                 yield f"'{path}' must be an object"
                 return
             for key, one in value.items():
+                # What a PATCH names as null is taken away.
+                if one is None and request == "PATCH":
+                    continue
                 yield from self.of_type(kind["map"], one, f"{path}.{key}", request)
         else:
             yield from self.faults(kind.get("fields") or self.models[kind["model"]], value, path, request)

@@ -282,8 +282,53 @@ class VendorSdk(unittest.TestCase):
         rule["properties"]["probe"]["id"] = f"{me}/probes/up"
         made = self.network.load_balancers.begin_create_or_update("rg", "inside", wanted).result()
         self.assertEqual(made.frontend_ip_configurations[0].private_ip_address, "10.1.0.4")
+        self.refused("InUseSubnetCannotBeDeleted", self.network.subnets.begin_delete, "rg", "net", "nodes")
+        put, parts = self.network.load_balancers.begin_create_or_update, wanted["properties"]
+        second = json.loads(json.dumps(rule))
+        second["name"], second["properties"]["frontendPort"] = "s", 5433
+        parts["loadBalancingRules"] = [rule, second]
+        self.refused("RulesUseSameBackendPortProtocolAndPool", put, "rg", "inside", wanted)
+        parts["loadBalancingRules"] = [rule]
+        network = {"id": self.resource("Microsoft.Network/virtualNetworks", "net")}
+
+        def pool(*members):
+            return [{"name": "p", "properties": {"loadBalancerBackendAddresses": [{"name": name, "properties": {"ipAddress": address, "virtualNetwork": network}} for name, address in members]}}]
+
+        parts["backendAddressPools"] = pool(("a", "10.9.0.4"))
+        self.refused("LoadBalancerBackendAddressNotInVirtualNetwork", put, "rg", "inside", wanted)
+        parts["backendAddressPools"] = pool(("a", "10.1.0.8"), ("b", "10.1.0.8"))
+        self.refused("LoadBalancerBackendAddressDuplicate", put, "rg", "inside", wanted)
+        parts["backendAddressPools"] = pool(("a", "10.1.0.8"), ("b", "10.1.0.9"))
+        put("rg", "inside", wanted).result()
+        self.refused("InUseSubnetCannotBeDeleted", self.network.virtual_networks.begin_delete, "rg", "net")
         self.make_interface("n", loadBalancerBackendAddressPools=[{"id": f"{me}/backendAddressPools/p"}])
         self.refused("LoadBalancerInUse", self.network.load_balancers.begin_delete, "rg", "inside")
+
+    def test_a_bastion_has_a_subnet_of_its_own(self):
+        self.make_network()
+        make_subnet = self.network.subnets.begin_create_or_update
+        self.network.public_ip_addresses.begin_create_or_update(
+            "rg", "door", {"location": PLACE, "sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}
+        ).result()
+
+        def wanted(subnet, sku="Standard"):
+            place = {
+                "subnet": {"id": self.resource("Microsoft.Network/virtualNetworks", f"net/subnets/{subnet}")},
+                "publicIPAddress": {"id": self.resource("Microsoft.Network/publicIPAddresses", "door")},
+            }
+            return {"location": PLACE, "sku": {"name": sku}, "properties": {"enableTunneling": True, "ipConfigurations": [{"name": "main", "properties": place}]}}
+
+        put = self.network.bastion_hosts.begin_create_or_update
+        self.refused("BastionSubnetNameInvalid", put, "rg", "way", wanted("nodes"))
+        make_subnet("rg", "net", "AzureBastionSubnet", {"properties": {"addressPrefix": "10.1.1.0/27"}}).result()
+        self.refused("BastionSubnetTooSmall", put, "rg", "way", wanted("AzureBastionSubnet"))
+        make_subnet("rg", "net", "AzureBastionSubnet", {"properties": {"addressPrefix": "10.1.1.0/26"}}).result()
+        self.refused("BastionHostSkuDoesNotSupportFeature", put, "rg", "way", wanted("AzureBastionSubnet", "Basic"))
+        self.assertTrue(put("rg", "way", wanted("AzureBastionSubnet")).result().enable_tunneling)
+        self.refused("InUseSubnetCannotBeDeleted", self.network.subnets.begin_delete, "rg", "net", "AzureBastionSubnet")
+        self.refused("PublicIPAddressCannotBeDeleted", self.network.public_ip_addresses.begin_delete, "rg", "door")
+        self.network.bastion_hosts.begin_delete("rg", "way").result()
+        self.network.subnets.begin_delete("rg", "net", "AzureBastionSubnet").result()
 
     def test_rules_of_a_security_group_are_held(self):
         self.network.application_security_groups.begin_create_or_update("rg", "asg", {"location": PLACE}).result()
@@ -368,11 +413,32 @@ class VendorSdk(unittest.TestCase):
             self.roles.role_assignments.create(container.id, "00000000-0000-4000-8000-000000000002", wanted)
         self.refused("StorageAccountAlreadyTaken", self.storage.storage_accounts.begin_create, "rg", "taken", {"location": PLACE, "kind": "StorageV2", "sku": {"name": "Standard_LRS"}})
 
+    def test_a_machine_has_identities_that_are_there_and_keeps_those_that_a_patch_does_not_name(self):
+        self.make_network()
+        self.make_machine("vm-1")
+        made = {name: self.identity.user_assigned_identities.create_or_update("rg", name, {"location": PLACE}).id for name in ("a", "b")}
+        update = self.compute.virtual_machines.begin_update
+
+        def body(kind, named):
+            return {"identity": {"type": kind, "userAssignedIdentities": named}}
+
+        self.refused("FailedIdentityOperation", update, "rg", "vm-1", body("UserAssigned", {made["a"] + "x": {}}))
+        update("rg", "vm-1", body("UserAssigned", {made["a"]: {}})).result()
+        changed = update("rg", "vm-1", body("UserAssigned", {made["b"]: {}})).result()
+        self.assertEqual(set(changed.identity.user_assigned_identities), set(made.values()))
+        changed = update("rg", "vm-1", body("UserAssigned", {made["a"]: None})).result()
+        self.assertEqual(list(changed.identity.user_assigned_identities), [made["b"]])
+        self.assertIsNone(update("rg", "vm-1", {"identity": {"type": "None"}}).result().identity)
+
     def test_providers_must_be_registered(self):
         self.control("PUT", "settings", {"unregistered": ["Microsoft.Network"]})
         self.assertEqual(self.groups.providers.get("Microsoft.Network").registration_state, "NotRegistered")
         self.refused("MissingSubscriptionRegistration", self.network.network_security_groups.begin_create_or_update, "rg", "n", {"location": PLACE})
-        self.groups.providers.register("Microsoft.Network")
+        self.assertEqual(self.groups.providers.register("Microsoft.Network").registration_state, "Registering")
+        self.refused("MissingSubscriptionRegistration", self.network.network_security_groups.begin_create_or_update, "rg", "n", {"location": PLACE})
+        deadline = time.monotonic() + 10
+        while self.groups.providers.get("Microsoft.Network").registration_state != "Registered":
+            self.assertLess(time.monotonic(), deadline)
         self.network.network_security_groups.begin_create_or_update("rg", "n", {"location": PLACE}).result()
 
     def test_throttled_calls_are_repeated_after_the_time_given(self):

@@ -74,6 +74,7 @@ class World:
         self.violations = []
         self.rules = []
         self.born = {}
+        self.registering = set()
         self.numbers = itertools.count(1)
         self.spent = (time.monotonic(), 0.0)
         self.not_before = {}

@@ -165,12 +165,13 @@ impl Client {
         self.change(Method::Put, id, "", version, Some(encode(body)?), condition).await
     }
 
-    /// Changes a part of a resource, and waits until that is done.
+    /// Changes a part of a resource, and waits until that is done. What is null in the body is taken away.
     ///
     /// # Errors
     /// As [`Client::put`].
-    pub async fn patch<B: Serialize + Sync>(&self, id: &str, version: &str, body: &B) -> Result<Value, AzureError> {
-        self.change(Method::Patch, id, "", version, Some(encode(body)?), Condition::Always).await
+    pub async fn patch(&self, id: &str, version: &str, body: &Value) -> Result<Value, AzureError> {
+        let body = serde_json::to_vec(body).map_err(|error| AzureError::new("NoBody", error.to_string()))?;
+        self.change(Method::Patch, id, "", version, Some(body), Condition::Always).await
     }
 
     /// Has a resource do something (`start`, `deallocate`), and waits until that is done.

@@ -51,7 +51,7 @@ impl Sku {
 }
 
 /// A named part of a resource.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Part<P> {
     /// Id. Never sent.
@@ -59,6 +59,8 @@ pub struct Part<P> {
     pub id: String,
     /// Name.
     pub name: String,
+    /// Zones, where such a part has some.
+    pub zones: Option<Vec<String>>,
     /// What it is.
     pub properties: P,
 }
@@ -67,7 +69,7 @@ impl<P: Default> Part<P> {
     /// A part.
     #[must_use]
     pub fn new(name: impl Into<String>, properties: P) -> Self {
-        Self { id: String::new(), name: name.into(), properties }
+        Self { id: String::new(), name: name.into(), zones: None, properties }
     }
 }
 
@@ -227,9 +229,36 @@ pub struct Front {
     pub public: Option<Reference>,
     /// Inside.
     pub subnet: Option<Reference>,
+    /// `Dynamic`, inside: Azure chooses the address once, and the balancer keeps it.
+    #[serde(rename = "privateIPAllocationMethod")]
+    pub allocation: Option<String>,
     /// Address inside.
     #[serde(rename = "privateIPAddress")]
     pub private: Option<String>,
+}
+
+/// An Azure Bastion.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BastionHost {
+    /// Where it is.
+    pub ip_configurations: Vec<Part<BastionPlace>>,
+    /// Whether programs may come through it, and not only Azure's portal.
+    pub enable_tunneling: bool,
+}
+
+/// Where an Azure Bastion is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BastionPlace {
+    /// Its own subnet, called `AzureBastionSubnet`.
+    pub subnet: Reference,
+    /// Address outside.
+    #[serde(rename = "publicIPAddress")]
+    pub public: Reference,
+    /// `Dynamic`.
+    #[serde(rename = "privateIPAllocationMethod")]
+    pub allocation: String,
 }
 
 /// Whom a balancer sends to.

@@ -135,7 +135,8 @@ impl Client {
         }
     }
 
-    async fn pause(&self, wait: Option<Duration>, began: Instant, what: &str) -> Result<(), AzureError> {
+    /// Waits before the next question: as long as the last answer asked for, until patience is at its end.
+    pub(super) async fn pause(&self, wait: Option<Duration>, began: Instant, what: &str) -> Result<(), AzureError> {
         if began.elapsed() > self.patience.total {
             let minutes = self.patience.total.as_secs() / 60;
             return Err(AzureError::new("NoAnswer", format!("{what} still goes on after {minutes} minutes")));

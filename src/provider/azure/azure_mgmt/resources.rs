@@ -1,6 +1,6 @@
 //! Subscriptions, resource groups, providers, locks, role assignments, identities.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +97,14 @@ pub struct Registration {
     pub namespace: String,
     /// `Registered`, `NotRegistered`, `Registering`, ...
     pub registration_state: String,
+}
+
+impl Registration {
+    /// Whether the subscription can have something of the namespace.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.registration_state == "Registered"
+    }
 }
 
 /// Body of a lock.
@@ -218,6 +226,20 @@ impl Client {
     pub async fn register(&self, namespace: &str) -> Result<Registration, AzureError> {
         let path = format!("{}/providers/{namespace}/register", self.scope());
         self.ask(&path, VERSION, &serde_json::json!({})).await
+    }
+
+    /// Registers a namespace and waits until that is done. Azure tells of no operation to follow: it is asked again.
+    ///
+    /// # Errors
+    /// When Azure refuses or does not answer, or it goes on for too long.
+    pub async fn register_and_wait(&self, namespace: &str) -> Result<(), AzureError> {
+        let began = Instant::now();
+        let mut known = self.register(namespace).await?;
+        while !known.is_done() {
+            self.pause(None, began, &format!("the registration of {namespace}")).await?;
+            known = self.registration(namespace).await?.unwrap_or_default();
+        }
+        Ok(())
     }
 
     /// Merges tags into a resource's, or deletes some of them (`Merge`, `Delete`). The same for every type.

@@ -5,13 +5,8 @@ use std::time::{Duration, Instant};
 use azure_core::credentials::Secret;
 use serde_json::{Value, json};
 
+use super::super::azure_fake::{AzureFake, CLIENT, SECRET, SUBSCRIPTION, TENANT};
 use super::{Client, Condition, Login, Patience, Place, compute, network, resources, storage};
-
-#[allow(dead_code)] // the tests of the whole binary use the rest
-#[path = "../../../../tests/support/azure_fake.rs"]
-mod azure_fake;
-
-use azure_fake::{AzureFake, CLIENT, SECRET, SUBSCRIPTION, TENANT};
 
 const REGION: &str = "westeurope";
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEDbPVexx3FVqfcbv5VSRpmj3v0o5xTBXgWcPPrMsvXY test";
@@ -352,7 +347,8 @@ async fn sizes_zones_and_quotas_are_known_before_anything_is_made() {
     assert_eq!(images, ["1.0.20261101"]);
     fake.set(json!({ "unregistered": ["Microsoft.Network"] }));
     assert_eq!(client.registration("Microsoft.Network").await.unwrap().unwrap().registration_state, "NotRegistered");
-    client.register("Microsoft.Network").await.unwrap();
+    assert_eq!(client.register("Microsoft.Network").await.unwrap().registration_state, "Registering");
+    client.register_and_wait("Microsoft.Network").await.unwrap();
     assert_eq!(client.registration("Microsoft.Network").await.unwrap().unwrap().registration_state, "Registered");
 }
 

@@ -16,6 +16,15 @@ class VirtualMachine(Kind):
     def validate(self, world, arm, body, old):
         machine_rules.check(world, arm, body, old)
 
+    def patched(self, resource, patch):
+        """Identities that a PATCH does not name stay, unless its type leaves no room for them."""
+        body = super().patched(resource, patch)
+        if "identity" in patch and "UserAssigned" not in body["identity"].get("type", ""):
+            body["identity"].pop("userAssignedIdentities", None)
+            if body["identity"].get("type") == "None":
+                del body["identity"]
+        return body
+
     def begun(self, world, resource, old):
         """The system disk is there as soon as the machine is."""
         storage = resource.properties["storageProfile"]

@@ -33,6 +33,7 @@ def check(world, arm, body, old):
     else:
         need_user(properties.get("osProfile"))
         need_image(world, properties)
+    need_identities(world, body)
     need_interfaces(world, arm, properties)
     need_disks(world, arm, body, size)
     if zones and property_of(properties, "availabilitySet", "id"):
@@ -111,6 +112,17 @@ def need_image(world, properties):
         raise bad("BadRequest", "Security type 'TrustedLaunch' is supported only with Generation 2 images.")
     if plan and world.settings["unaccepted_terms"]:
         raise bad("MarketplacePurchaseEligibilityFailed", "Legal terms have not been accepted for this item on this subscription.")
+
+
+def need_identities(world, body):
+    identity = body.get("identity") or {}
+    assigned = identity.get("userAssignedIdentities") or {}
+    if bool(assigned) != ("UserAssigned" in identity.get("type", "")):
+        raise bad("InvalidIdentityType", f"The identity type '{identity.get('type')}' does not go with {len(assigned)} user-assigned identities.")
+    for text in assigned:
+        found = world.resources.get(text.lower())
+        if found is None or found.kind.type != "Microsoft.ManagedIdentity/userAssignedIdentities":
+            raise bad("FailedIdentityOperation", f"Identity operation failed: resource '{text}' was not found or is no user-assigned identity.")
 
 
 def need_interfaces(world, arm, properties):

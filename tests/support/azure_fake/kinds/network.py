@@ -3,6 +3,7 @@
 import ipaddress
 
 import arm_id
+import catalog
 from errors import ArmError, bad
 from kinds import addresses
 from kinds.kind import Kind, property_of
@@ -200,13 +201,32 @@ class LoadBalancer(NetworkKind):
                 addresses.need_free(world, arm, public)
             elif wanted.get("privateIPAddress"):
                 addresses.need_private(world, arm, subnet, wanted["privateIPAddress"])
-        taken = {}
+            zones = front.get("zones") or []
+            known = catalog.REGIONS.get(body["location"], [])
+            if zones and (public or not set(zones) <= set(known)):
+                raise bad("LoadBalancerFrontendIPConfigZonesInvalid", f"frontend {front['name']} cannot be in zones {zones}")
+            was = old and [one for one in property_of(old.body, "properties", "frontendIPConfigurations") or [] if one["name"] == front["name"]]
+            if was and (was[0].get("zones") or []) != zones:
+                raise bad("LoadBalancerFrontendIPConfigZonesCannotBeChanged", f"the zones of frontend {front['name']} cannot be changed")
+        self.pools(world, arm, properties)
+        fronts, behind = {}, {}
         for rule in properties.get("loadBalancingRules") or []:
             wanted = rule["properties"]
-            slot = (wanted["frontendIPConfiguration"]["id"].lower(), wanted["protocol"], wanted["frontendPort"])
-            if slot in taken:
-                raise bad("RulesUseSameFrontendPortProtocolAndIPConfig", f"Load balancing rules {rule['name']} and {taken[slot]} use the same frontend port, protocol and IP configuration.")
-            taken[slot] = rule["name"]
+            for part in ("frontendIPConfiguration", "backendAddressPool", "probe"):
+                target = property_of(wanted, part, "id") or ""
+                if not target.lower().startswith(arm.key + "/"):
+                    raise bad("InvalidResourceReference", f"load balancing rule {rule['name']}: its {part} must be the load balancer's own, not '{target}'")
+            front, pool = wanted["frontendIPConfiguration"]["id"].lower(), wanted["backendAddressPool"]["id"].lower()
+            slot = (front, wanted["protocol"], wanted["frontendPort"])
+            if slot in fronts:
+                raise bad("RulesUseSameFrontendPortProtocolAndIPConfig", f"Load balancing rules {rule['name']} and {fronts[slot]} use the same frontend port, protocol and IP configuration.")
+            fronts[slot] = rule["name"]
+            if wanted.get("enableFloatingIP"):
+                continue
+            slot = (pool, wanted["protocol"], wanted["backendPort"])
+            if slot in behind:
+                raise bad("RulesUseSameBackendPortProtocolAndPool", f"Load balancing rules {rule['name']} and {behind[slot]} belong to the same load balancer and use the same backend port, protocol and pool with floating IP disabled.")
+            behind[slot] = rule["name"]
         for probe in properties.get("probes") or []:
             wanted = probe["properties"]
             if wanted["protocol"] in ("Http", "Https") and not wanted.get("requestPath"):
@@ -215,6 +235,24 @@ class LoadBalancer(NetworkKind):
                 raise bad("InvalidRequestPathInProbe", f"probe {probe['name']}: a TCP probe has no request path")
             if wanted.get("intervalInSeconds", 15) < 5:
                 raise bad("InvalidProbeInterval", f"probe {probe['name']}: the interval is at least 5 seconds")
+
+    @staticmethod
+    def pools(world, arm, properties):
+        """Whoever is behind by his address is in the network that he names, and once in a pool."""
+        for pool in properties.get("backendAddressPools") or []:
+            names, owned = set(), set()
+            for member in property_of(pool, "properties", "loadBalancerBackendAddresses") or []:
+                wanted = member.get("properties") or {}
+                holder = world.resources.get((property_of(wanted, "virtualNetwork", "id") or "").lower())
+                if holder is None or not wanted.get("ipAddress"):
+                    raise bad("LoadBalancerBackendAddressInvalid", f"{arm.name}: backend address {member.get('name')} needs an address and a virtual network")
+                spaces = [network(prefix) for prefix in property_of(holder.body, "properties", "addressSpace", "addressPrefixes")]
+                if not any(ipaddress.ip_address(wanted["ipAddress"]) in space for space in spaces):
+                    raise bad("LoadBalancerBackendAddressNotInVirtualNetwork", f"backend address {wanted['ipAddress']} is not in virtual network {holder.id.text}")
+                if member.get("name") in names or wanted["ipAddress"] in owned:
+                    raise bad("LoadBalancerBackendAddressDuplicate", f"backend pool {pool['name']} has {member.get('name')} or {wanted['ipAddress']} twice")
+                names.add(member.get("name"))
+                owned.add(wanted["ipAddress"])
 
     def complete(self, world, resource):
         for front in resource.properties.get("frontendIPConfigurations") or []:
@@ -234,10 +272,22 @@ class BastionHost(NetworkKind):
     slow = 5
 
     def rules(self, world, arm, body, old):
-        for configuration in property_of(body, "properties", "ipConfigurations") or []:
+        if property_of(body, "properties", "enableTunneling") and property_of(body, "sku", "name") not in ("Standard", "Premium"):
+            raise bad("BastionHostSkuDoesNotSupportFeature", "tunneling needs a Bastion of the sku Standard or Premium")
+        configurations = property_of(body, "properties", "ipConfigurations") or []
+        if len(configurations) != 1:
+            raise bad("BastionHostIpConfigurationCountInvalid", f"a Bastion has one IP configuration, not {len(configurations)}")
+        for configuration in configurations:
             wanted = configuration["properties"]
-            if not wanted["subnet"]["id"].lower().endswith("/subnets/azurebastionsubnet"):
+            subnet = wanted["subnet"]["id"]
+            if not subnet.lower().endswith("/subnets/azurebastionsubnet"):
                 raise bad("BastionSubnetNameInvalid", "the subnet of a Bastion must be called AzureBastionSubnet")
+            if addresses.subnet_of(world, subnet).prefixlen > 26:
+                raise bad("BastionSubnetTooSmall", "the subnet of a Bastion must be /26 or larger")
+            for user, _ in world.users_of(subnet):
+                if user.id.key != arm.key:
+                    raise bad("BastionHostAlreadyExistsInVirtualNetwork", f"{user.id.text} is in {subnet} already")
+            addresses.need_standard(world, wanted["publicIPAddress"]["id"])
             addresses.need_free(world, arm, wanted["publicIPAddress"]["id"])
 
 
