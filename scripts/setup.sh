@@ -38,7 +38,7 @@ need gpg gnupg
 need rpmbuild rpm
 need dnf dnf
 need createrepo_c createrepo-c
-# The cloud emulators of the tests live in a virtual environment.
+# The cloud emulators and the object storage of the tests live in virtual environments.
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3 python3-venv"
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
 engine || missing="$missing docker.io"

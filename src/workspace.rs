@@ -77,6 +77,12 @@ impl Workspace {
         self.root.join("runs")
     }
 
+    /// What was applied last, by fingerprint.
+    #[must_use]
+    pub fn applied(&self) -> PathBuf {
+        self.root.join("applied.jsonl")
+    }
+
     /// SSH keys.
     #[must_use]
     pub fn ssh(&self) -> PathBuf {

@@ -8,7 +8,7 @@ use std::{
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use refarch::{
@@ -143,6 +143,35 @@ async fn the_next_command_finds_the_connection_open() {
     fs::write(server.folder.path().join("more"), "Compression no\n").unwrap();
     server.command(&host, |options| options.include = vec![more]).await.unwrap();
     assert_eq!(server.logins(), 5);
+}
+
+/// What a shell line printed, and how long that took.
+async fn says(server: &Server, line: &str) -> (Output, Duration) {
+    let remote = SshRemote::new(SshOptions { include: Vec::new(), ..SshOptions::new(server.workspace()) }).unwrap();
+    let program =
+        Program { command: line.to_owned(), stdin: Vec::new(), root: false, deadline: Duration::from_secs(60) };
+    let host = server.host();
+    remote.await_ready(&host, Duration::from_secs(20)).await.unwrap();
+    let began = Instant::now();
+    let output = remote.run(&host, program, &|_| {}).await.unwrap();
+    (output, began.elapsed())
+}
+
+#[tokio::test]
+async fn what_a_program_says_last_arrives_also_after_its_end() {
+    let server = Server::start();
+    // On a busy node sshd tells of the end before it has read the last of the output.
+    let (output, _) = says(&server, "(sleep 0.5; echo late; echo bad >&2) & echo first; exit 3").await;
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "first\nlate\n");
+    assert_eq!((output.code, String::from_utf8(output.stderr).unwrap().as_str()), (Some(3), "bad\n"));
+}
+
+#[tokio::test]
+async fn what_a_program_leaves_running_keeps_nobody_waiting() {
+    let server = Server::start();
+    let (output, took) = says(&server, "sleep 30 & echo first").await;
+    assert_eq!((output.code, output.stdout.as_slice()), (Some(0), b"first\n".as_slice()));
+    assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
 #[tokio::test]

@@ -86,6 +86,9 @@ pub struct Role {
     /// What an upgrade of the product does on nodes of the role besides configuring them anew.
     #[serde(default)]
     pub upgrade: Option<UpgradeSpec>,
+    /// What the role keeps that must be backed up, and how it comes back.
+    #[serde(default)]
+    pub backup: Option<BackupSpec>,
     /// How a node of the role takes its leave from the others before it goes for good (scale-in, replacement).
     #[serde(default)]
     pub leave: Option<LeaveSpec>,
@@ -165,6 +168,29 @@ pub struct RequirementSpec {
     /// Template expression; false leaves the requirement out.
     #[serde(default)]
     pub when: Option<String>,
+}
+
+/// How a role's data is backed up and restored. All texts are templates of POSIX shell, run as root; what is empty on a
+/// node is left out. All of them must be harmless when they run again.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackupSpec {
+    /// Makes a backup now. `$REFARCH_KIND` is `full` or `incr`; `$REFARCH_SECRETS` the environment's encrypted secrets.
+    pub now: Option<String>,
+    /// Prints what there is, a JSON object per line: `kind`, `id`, `at` (seconds since 1970), `bytes`.
+    pub list: Option<String>,
+    /// Restores the newest backup beside the live data, reads all of it, and removes it again.
+    pub verify: Option<String>,
+    /// Restores beside the live data, as of `$REFARCH_TARGET` (empty: the newest). Changes nothing that serves.
+    pub prepare: Option<String>,
+    /// Once everything is prepared on every node: ends what writes to the live data.
+    pub halt: Option<String>,
+    /// Once everything is halted: puts what was prepared in the live data's place, and serves it.
+    pub swap: Option<String>,
+    /// Once everything is swapped: takes part again.
+    pub settle: Option<String>,
+    /// Seconds that each of them may take. 0 means four hours.
+    pub deadline: u32,
 }
 
 /// How a node takes its leave from the others of its role. All texts are templates of POSIX shell, run as root, that see

@@ -24,6 +24,9 @@ pub struct StackSpec {
     /// Whole-path checks of `verify`.
     #[serde(default)]
     pub checks: Vec<PathCheck>,
+    /// Secrets whose old and new value its roles take side by side, so that they can be rotated while everybody works.
+    #[serde(default)]
+    pub rotates: Vec<String>,
     /// The product that the stack configures, where it has versions to choose from.
     #[serde(default)]
     pub product: Option<Product>,

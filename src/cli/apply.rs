@@ -120,7 +120,9 @@ pub async fn change(session: &Session, args: &RunArgs, change: Making<'_>, outpu
     };
     drop(events);
     viewing.finish().await;
-    let plan = survey?.plan;
+    let survey = survey?;
+    session.note_settled(&survey)?;
+    let plan = survey.plan;
     if let Some(saved) = saved {
         saved.still_holds(&plan)?;
     }
@@ -416,6 +418,11 @@ pub fn consent(plan: &Plan, args: &RunArgs, output: &Output, exact: bool) -> Res
     if !output.json() {
         output.print(&view::plan_text(plan, PlanStyle { color: output.color(), diff: false }))?;
     }
+    ask()
+}
+
+/// Asks whoever sits at the terminal.
+pub fn ask() -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage("nobody can be asked here, and there is no `--yes`")
             .hint("add `--yes`, or save a plan with `plan -o FILE` and apply that"));

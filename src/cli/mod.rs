@@ -2,6 +2,7 @@
 
 mod adopt;
 mod apply;
+mod backup;
 mod check;
 mod completion;
 mod cost;
@@ -20,12 +21,14 @@ mod render;
 mod replace;
 mod report;
 mod resume;
+mod rotate;
 mod runs;
 mod scale;
 mod schema;
 mod secrets;
 mod ssh;
 mod status;
+mod support;
 mod target;
 mod timeline;
 mod upgrade;
@@ -100,15 +103,19 @@ enum Command {
     Adopt(adopt::Args),
     /// Destroy environments of a cloud that are over their time
     Reap(reap::Args),
-    /// List what was done, by whom, when
+    /// List what was done, by whom, when; or show one run
     Runs(runs::Args),
     /// Draw what a run did when, and what it waited for
     Timeline(timeline::Args),
+    /// Make, list, prove or restore backups
+    Backup(backup::Args),
+    /// Pack logs, versions, plan and health into one file, without secrets
+    Support(support::Args),
     /// Finish a run that was stopped
     Resume(resume::Args),
     /// Show or break the environment's lock
     Lock(lock::Args),
-    /// List or show generated secrets
+    /// List, show or rotate secrets
     Secrets(secrets::Args),
     /// Remove the environment
     #[command(alias = "down")]
@@ -170,9 +177,11 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Report(args) => report::run(args, &output).await,
         Command::Runs(args) => runs::run(args, &output),
         Command::Timeline(args) => timeline::run(args, &output),
+        Command::Backup(args) => backup::run(args, &output).await,
+        Command::Support(args) => support::run(args, &output).await,
         Command::Resume(args) => resume::run(args, &output).await,
         Command::Lock(args) => lock::run(args, &output),
-        Command::Secrets(args) => secrets::run(args, &output),
+        Command::Secrets(args) => secrets::run(args, &output).await,
         Command::Destroy(args) => destroy::run(args, &output).await,
         Command::Schema(args) => schema::run(&args),
         Command::Completion(args) => completion::run(&args),

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use super::{Failure, Output, Target};
 use crate::{
     exit,
-    plan::Plan,
-    session::Session,
+    session::{Session, Survey},
     view::{self, PlanStyle},
 };
 
@@ -33,6 +32,9 @@ pub struct Args {
     /// Plan as if nothing were there yet, without asking the provider or a node
     #[arg(long, conflicts_with_all = ["out", "replace"])]
     offline: bool,
+    /// Show only what was changed behind refarch's back, not what the environment file asks for
+    #[arg(long, conflicts_with_all = ["out", "replace", "offline", "infrastructure", "newer_image"])]
+    refresh_only: bool,
     /// Machines and what they stand on alone; no node is looked at
     #[arg(long)]
     infrastructure: bool,
@@ -41,6 +43,9 @@ pub struct Args {
 /// Shows what an apply would do; changes nothing.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let session = Session::open(&args.target.request()?)?;
+    if args.refresh_only {
+        return drift(&session, &args, output).await;
+    }
     if args.newer_image {
         super::apply::newer_images(&session, output).await?;
     }
@@ -48,7 +53,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         (true, false) => session.plan_from_nothing().await?,
         (true, true) => session.plan_from_nothing().await?.infrastructure_only(),
         (false, true) => session.survey_infrastructure(&args.replace).await?.plan,
-        (false, false) => look(&session, &args, output).await?,
+        (false, false) => look(&session, &args, output).await?.plan,
     };
     if output.json() {
         output.document(&plan)?;
@@ -61,11 +66,21 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     Ok(if args.detailed_exitcode && !plan.is_empty() { exit::CHANGES } else { exit::DONE })
 }
 
-async fn look(session: &Session, args: &Args, output: &Output) -> Result<Plan, Failure> {
+async fn drift(session: &Session, args: &Args, output: &Output) -> Result<u8, Failure> {
+    let drift = session.drift(&look(session, args, output).await?)?;
+    if output.json() {
+        output.document(&drift)?;
+    } else {
+        output.print(&view::drift_text(&drift, PlanStyle { color: output.color(), diff: args.diff }))?;
+    }
+    Ok(if args.detailed_exitcode && !drift.plan.is_empty() { exit::CHANGES } else { exit::DONE })
+}
+
+async fn look(session: &Session, args: &Args, output: &Output) -> Result<Survey, Failure> {
     let reach = session.reach().await?;
     let (events, viewing) = output.start();
     let survey = session.survey(&reach, &args.replace, &events).await;
     drop(events);
     viewing.finish().await;
-    Ok(survey?.plan)
+    Ok(survey?)
 }

@@ -48,9 +48,9 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
             .hint("make it again with `refarch drill`; what it broke is mended"));
     }
     // An upgrade is finished with the version that it began for, whatever the file says.
-    let session = match &resumed.plan.to {
-        Some(version) => session.at_version(version)?,
-        None => session,
+    let session = match (resumed.plan.verb, &resumed.plan.to) {
+        (Verb::Upgrade, Some(version)) => session.at_version(version)?,
+        _ => session,
     };
     let mut left = resumed.plan.clone();
     left.steps.retain(|step| !resumed.finished.contains(&step.id));
@@ -60,7 +60,8 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let (stop, signal) = StopHandle::new();
     let watching = stop.listen()?;
     let lost = stop.finish_when(lock.lost(), "the lock was taken away");
-    let verify = resumed.plan.verb != Verb::Destroy && !resumed.plan.infrastructure_only;
+    let proves = matches!(resumed.plan.verb, Verb::Apply | Verb::Upgrade | Verb::Restore);
+    let verify = proves && !resumed.plan.infrastructure_only;
     let work = Work {
         plan: &resumed.plan,
         run: resumed.run,

@@ -2,9 +2,11 @@
 
 use super::{
     Failure, Output,
+    apply::RunArgs,
+    rotate,
     target::{Target, TargetOption},
 };
-use crate::{exit, session::Session};
+use crate::{environment::SecretOrigin, exit, session::Session};
 
 /// Arguments of `secrets`.
 #[derive(Debug, clap::Args)]
@@ -24,11 +26,25 @@ enum What {
         /// Name
         name: String,
     },
+    /// Give a secret a new value while everybody goes on working; the same command again goes on where it was left
+    Rotate {
+        /// Name
+        name: String,
+        /// End after this phase; the same command without it goes on. For users outside, who must learn of a new authority
+        /// before it is used
+        #[arg(long, value_name = "PHASE", value_enum, default_value_t = rotate::Until::Retire)]
+        until: rotate::Until,
+        #[command(flatten)]
+        run: RunArgs,
+    },
 }
 
-/// Lists secrets, or shows one.
-pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
+/// Lists secrets, shows one, or rotates one.
+pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let session = Session::open(&Target::from(args.target).request()?)?;
+    if let What::Rotate { name, until, run } = &args.what {
+        return rotate::run(&session, name, *until, run, output).await;
+    }
     let store = session.stored_secrets()?;
     match args.what {
         What::List if output.json() => output.document(&store.list())?,
@@ -36,14 +52,24 @@ pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         What::List => {
             let mut table = comfy_table::Table::new();
             table.load_style(comfy_table::presets::NOTHING);
-            table.set_header(["NAME", "KIND", "CREATED", "EXPIRES"]);
+            table.set_header(["NAME", "KIND", "CREATED", "EXPIRES", "FROM", "ROTATION"]);
             for secret in store.list() {
                 let day = |time: jiff::Timestamp| time.strftime("%Y-%m-%d").to_string();
                 let kind = format!("{:?}", secret.kind).to_lowercase();
-                table.add_row([secret.name, kind, day(secret.created), secret.expires.map(day).unwrap_or_default()]);
+                let from = session.loaded().environment.secrets.get(&secret.name);
+                let rotation = secret.rotation.map(|phase| phase.describe().1).unwrap_or_default();
+                table.add_row([
+                    secret.name,
+                    kind,
+                    day(secret.created),
+                    secret.expires.map(day).unwrap_or_default(),
+                    from.map(source).unwrap_or_default(),
+                    rotation.to_owned(),
+                ]);
             }
             output.print(&format!("{table}\n"))?;
         }
+        What::Rotate { .. } => {}
         What::Show { name } => match store.get(&name) {
             Some(secret) => output.print(&format!("{}\n", secret.expose()))?,
             None => {
@@ -53,4 +79,11 @@ pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         },
     }
     Ok(exit::DONE)
+}
+
+fn source(origin: &SecretOrigin) -> String {
+    match (&origin.env, &origin.command) {
+        (Some(name), _) => format!("env {name}"),
+        (None, words) => format!("command {}", words.iter().flatten().next().map_or("", String::as_str)),
+    }
 }

@@ -77,6 +77,28 @@ impl Compiled {
     }
 }
 
+fn tasks(role: &Role) -> Vec<(Moment, &Option<String>)> {
+    let mut tasks = Vec::new();
+    if let Some(spec) = &role.upgrade {
+        tasks.extend([(Moment::Leave, &spec.leave), (Moment::Settle, &spec.settle), (Moment::Finish, &spec.finish)]);
+    }
+    if let Some(spec) = &role.backup {
+        tasks.extend([
+            (Moment::Backup, &spec.now),
+            (Moment::List, &spec.list),
+            (Moment::Verify, &spec.verify),
+            (Moment::Prepare, &spec.prepare),
+            (Moment::Halt, &spec.halt),
+            (Moment::Swap, &spec.swap),
+            (Moment::Return, &spec.settle),
+        ]);
+    }
+    if let Some(spec) = &role.leave {
+        tasks.extend([(Moment::Possible, &spec.possible), (Moment::Part, &spec.run), (Moment::Forget, &spec.forget)]);
+    }
+    tasks
+}
+
 /// What went wrong in a template, in one line.
 pub(super) fn message(error: &minijinja::Error) -> String {
     let mut text = match error.detail() {
@@ -118,15 +140,8 @@ impl Compiler<'_> {
             ready: self.list(&role.ready, |spec| (spec.when.as_ref(), vec![&spec.run]))?,
             status: self.list(&role.status, |spec| (None, vec![&spec.run]))?,
             leader: role.leader.as_deref().map(|text| self.text(text)).transpose()?,
-            tasks: role
-                .upgrade
-                .iter()
-                .flat_map(|spec| {
-                    [(Moment::Leave, &spec.leave), (Moment::Settle, &spec.settle), (Moment::Finish, &spec.finish)]
-                })
-                .chain(role.leave.iter().flat_map(|spec| {
-                    [(Moment::Possible, &spec.possible), (Moment::Part, &spec.run), (Moment::Forget, &spec.forget)]
-                }))
+            tasks: tasks(role)
+                .into_iter()
                 .filter_map(|(moment, text)| Some((moment, text.as_deref()?)))
                 .map(|(moment, text)| Ok((moment, self.text(text)?)))
                 .collect::<Result<_, RenderError>>()?,

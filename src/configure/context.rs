@@ -21,7 +21,7 @@ pub(super) struct Context {
     /// Node and role; none for a text about the whole environment.
     pub(super) node: Option<u32>,
     pub(super) role: Option<String>,
-    pub(super) secrets: Option<Value>,
+    pub(super) secrets: Option<SecretNames>,
     /// Raised when a template reads a file of the user's: it may hold a secret.
     pub(super) taken: Option<Arc<AtomicBool>>,
     /// Raised when a template reads what may differ from node to node: without it, its text is the same on all.
@@ -35,7 +35,9 @@ impl Object for Context {
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         let facts = &self.facts;
-        if let (Some(own), "secrets" | "node" | "listeners" | "allowed" | "service" | "own_file") = (&self.own, key) {
+        if let (Some(own), "secrets" | "accepted" | "node" | "listeners" | "allowed" | "service" | "own_file") =
+            (&self.own, key)
+        {
             own.store(true, Ordering::Relaxed);
         }
         match key {
@@ -47,7 +49,9 @@ impl Object for Context {
             "port" => Some(facts.port.clone()),
             "ca_certificate" => facts.ca_certificate.as_deref().map(Value::from),
             "settings" => Some(facts.settings(self.role.as_deref()?)),
-            "secrets" => self.secrets.clone(),
+            "secrets" => self.secrets.as_ref().map(|secrets| secrets.in_use.clone()),
+            "accepted" => self.secrets.as_ref().map(|secrets| secrets.accepted.clone()),
+            "slot" => self.secrets.as_ref().map(|secrets| secrets.slot.clone()),
             "node" => Some(facts.node(self.node?)),
             "listeners" => Some(facts.listeners(self.node?)),
             "allowed" => Some(facts.allowed(self.node?)),
@@ -72,19 +76,17 @@ impl Object for Context {
     }
 }
 
-/// The secrets that a role declares; remembers whether a template took one.
-pub(super) struct Secrets {
-    values: BTreeMap<String, SecretValue>,
-    taken: Arc<AtomicBool>,
+/// What templates read a role's secrets by.
+#[derive(Debug, Clone)]
+pub(super) struct SecretNames {
+    in_use: Value,
+    accepted: Value,
+    slot: Value,
+    /// The flag that reading a secret raises.
+    pub(super) taken: Arc<AtomicBool>,
 }
 
-enum SecretValue {
-    Text(String),
-    Pair(Value),
-    Missing,
-}
-
-impl Secrets {
+impl SecretNames {
     /// Fetches what is declared.
     pub(super) fn fetch<'a>(
         source: &dyn SecretSource,
@@ -92,26 +94,43 @@ impl Secrets {
         declared: impl Iterator<Item = (&'a String, &'a SecretSpec)>,
     ) -> Self {
         let taken = Arc::new(AtomicBool::new(false));
-        let values = declared
-            .map(|(name, spec)| {
-                let value = match spec {
-                    SecretSpec::Authority { .. } | SecretSpec::Certificate { .. } => {
-                        source.pair(name, node).map(|(certificate, key)| {
-                            SecretValue::Pair(Value::from_object(Pair { certificate, key, taken: Arc::clone(&taken) }))
-                        })
-                    }
-                    _ => source.text(name).map(SecretValue::Text),
-                };
-                (name.clone(), value.unwrap_or(SecretValue::Missing))
-            })
-            .collect();
-        Self { values, taken }
+        let (mut in_use, mut accepted, mut slots) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for (name, spec) in declared {
+            let value = match spec {
+                SecretSpec::Authority { .. } | SecretSpec::Certificate { .. } => {
+                    source.pair(name, node).map(|(certificate, key)| {
+                        SecretValue::Pair(Value::from_object(Pair { certificate, key, taken: Arc::clone(&taken) }))
+                    })
+                }
+                _ => source.text(name).map(SecretValue::Text),
+            };
+            in_use.insert(name.clone(), value.unwrap_or(SecretValue::Missing));
+            let good = source.accepted(name).into_iter().map(|(slot, value)| {
+                Value::from(BTreeMap::from([("slot", Value::from(slot)), ("value", Value::from(value))]))
+            });
+            accepted.insert(name.clone(), SecretValue::Texts(good.collect()));
+            slots.insert(name.clone(), source.slot(name));
+        }
+        let slot = Value::from_function(move |name: &str| match slots.get(name) {
+            Some(slot) => Ok(*slot),
+            None => Err(Error::new(ErrorKind::InvalidOperation, format!("this role declares no secret `{name}`"))),
+        });
+        let object = |values| Value::from_object(Secrets { values, taken: Arc::clone(&taken) });
+        Self { in_use: object(in_use), accepted: object(accepted), slot, taken: Arc::clone(&taken) }
     }
+}
 
-    /// The flag that reading a secret raises.
-    pub(super) fn taken(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.taken)
-    }
+/// The secrets that a role declares; remembers whether a template took one.
+struct Secrets {
+    values: BTreeMap<String, SecretValue>,
+    taken: Arc<AtomicBool>,
+}
+
+enum SecretValue {
+    Text(String),
+    Texts(Vec<Value>),
+    Pair(Value),
+    Missing,
 }
 
 impl fmt::Debug for Secrets {
@@ -127,6 +146,10 @@ impl Object for Secrets {
             Some(SecretValue::Text(text)) => {
                 self.taken.store(true, Ordering::Relaxed);
                 Value::from(text.as_str())
+            }
+            Some(SecretValue::Texts(texts)) => {
+                self.taken.store(true, Ordering::Relaxed);
+                Value::from(texts.clone())
             }
             Some(SecretValue::Pair(pair)) => pair.clone(),
             Some(SecretValue::Missing) => invalid(format!("secret `{name}` has no value yet")),

@@ -28,8 +28,20 @@ pub trait SecretSource: Send + Sync {
     /// Certificate and private key in PEM: of an authority, or of a certificate made for this node.
     fn pair(&self, name: &str, node: &str) -> Option<(String, String)>;
 
-    /// Certificate of the environment's own authority in PEM.
+    /// Certificate of the environment's own authority in PEM; of both, while it is rotated.
     fn ca_certificate(&self) -> Option<String>;
+
+    /// The values of a password or key that are good, each with its slot, the one in use first: two while it is
+    /// rotated.
+    fn accepted(&self, name: &str) -> Vec<(u8, String)> {
+        self.text(name).map(|text| (0, text)).into_iter().collect()
+    }
+
+    /// Which of two logins the value in use belongs to: 0 or 1, the other one after every rotation. No secret.
+    fn slot(&self, name: &str) -> u8 {
+        let _ = name;
+        0
+    }
 }
 
 /// Why a role could not be rendered for a node.

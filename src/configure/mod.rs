@@ -10,6 +10,7 @@ mod names;
 pub mod program;
 #[cfg(test)]
 mod program_tests;
+pub mod record;
 pub mod render;
 pub mod resource;
 pub mod results;
@@ -20,6 +21,7 @@ mod upload;
 
 pub use inputs::{Inputs, RenderError, SecretSource};
 pub use program::{Mode, compile, compile_check};
+pub use record::{Author, RecordLine};
 pub use render::{Renderer, Script};
 pub use resource::{Item, ItemResult, Moment, Outcome, Stage, Task, Want};
 pub use run::{ConfigureError, StageReport, check_node, run_stage};

@@ -447,7 +447,9 @@ stale() { # record, hash, paths
     [ "$v" != "$2" ]
 }
 record() { # record, hash, paths
-    printf '%s\n' "$2" $3 >"$1.new" && mv -f -- "$1.new" "$1"
+    # A program whose controller was killed may still be writing its own.
+    T=$1.$$
+    printf '%s\n' "$2" $3 >"$T" && mv -f -- "$T" "$1" && T=
 }
 
 service() { # number, unit number, unit, hash, paths, hash, paths, validation

@@ -421,6 +421,20 @@ async fn a_file_changed_by_another_stage_restarts_the_service() {
 }
 
 #[tokio::test]
+async fn what_a_program_before_it_has_under_way_does_not_keep_a_service_from_being_recorded() {
+    let rig = Rig::new();
+    // Its controller was killed, and it waits for the same service: here, a place that it took and does not give back.
+    fs::create_dir_all(rig.path("state/services/web.restart.new")).unwrap();
+    let items = vec![rig.file("etc/first", "1"), rig.service(&["etc/first"], &[], "r:1 l:", None)];
+    assert_eq!(rig.run(Mode::Apply, &items).await.of("service web").0, Outcome::Changed);
+    assert_eq!(rig.run(Mode::Apply, &items).await.calls, [""; 0]);
+    let mut left: Vec<_> =
+        fs::read_dir(rig.path("state/services")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["web.restart", "web.restart.new"]);
+}
+
+#[tokio::test]
 async fn an_interrupted_run_restarts_on_the_next() {
     let rig = Rig::new();
     let stop = || command("stop here", "exit 3".to_owned(), "false".to_owned());

@@ -12,7 +12,7 @@ use minijinja::Value;
 
 use super::{
     compiled::{Compiled, CompiledRole, Conditional, Place, Text, message},
-    context::{Context, Secrets},
+    context::{Context, SecretNames},
     facts::Facts,
     inputs::{Inputs, RenderError},
     names,
@@ -24,6 +24,8 @@ use crate::catalog::{PathCheck, Phase, Role, SecretSpec, ServiceSpec};
 
 /// Seconds that a text of an upgrade may take where its role says nothing.
 const UPGRADE_DEADLINE: u32 = 1800;
+/// Seconds that a role's part in a backup or a restore may take, where it does not say.
+const BACKUP_DEADLINE: u32 = 4 * 3600;
 
 /// Renders roles for nodes. Made once per environment; then a node costs little.
 pub struct Renderer<'a> {
@@ -105,7 +107,8 @@ impl<'a> Renderer<'a> {
         Ok(questions)
     }
 
-    /// What the node's roles do at the moments of an upgrade, and when a node goes for good. What is empty on this node is left out.
+    /// What the node's roles do at the moments of an upgrade, a backup or a restore, and when a node goes for good. What is
+    /// empty on this node is left out.
     ///
     /// # Errors
     /// When something in a role is wrong for this node.
@@ -113,13 +116,18 @@ impl<'a> Renderer<'a> {
         let mut tasks = Vec::new();
         for name in self.roles(node)? {
             let role = self.role(node, name)?;
-            let upgrade = role.role.upgrade.as_ref().map_or(0, |spec| spec.deadline);
-            let upgrade = if upgrade == 0 { UPGRADE_DEADLINE } else { upgrade };
-            let leave = role.role.leave.as_ref().map_or(0, |spec| spec.deadline);
             for (moment, text) in &role.compiled.tasks {
-                let run = role.shown(text, "a text of an upgrade or a leave")?;
-                let leaving = matches!(moment, Moment::Possible | Moment::Part | Moment::Forget);
-                let deadline = if leaving { leave } else { upgrade };
+                let (deadline, otherwise) = match moment {
+                    Moment::Leave | Moment::Settle | Moment::Finish => {
+                        (role.role.upgrade.as_ref().map_or(0, |spec| spec.deadline), UPGRADE_DEADLINE)
+                    }
+                    Moment::Possible | Moment::Part | Moment::Forget => {
+                        (role.role.leave.as_ref().map_or(0, |spec| spec.deadline), UPGRADE_DEADLINE)
+                    }
+                    _ => (role.role.backup.as_ref().map_or(0, |spec| spec.deadline), BACKUP_DEADLINE),
+                };
+                let deadline = if deadline == 0 { otherwise } else { deadline };
+                let run = role.shown(text, "a text of an upgrade, a backup or a leave")?;
                 if !run.trim().is_empty() {
                     tasks.push(Task { role: name.clone(), moment: *moment, run, deadline });
                 }
@@ -144,9 +152,9 @@ impl<'a> Renderer<'a> {
         let catalog = self.inputs.catalog;
         let roles = self.roles(node)?;
         let declared = roles.iter().filter_map(|role| catalog.roles.get(role)).flat_map(|role| &role.secrets);
-        let secrets = Secrets::fetch(self.inputs.secrets, node, declared);
-        let taken = secrets.taken();
-        let context = self.context(node, None, Some((Value::from_object(secrets), Arc::clone(&taken))), None)?;
+        let secrets = SecretNames::fetch(self.inputs.secrets, node, declared);
+        let taken = Arc::clone(&secrets.taken);
+        let context = self.context(node, None, Some(secrets), None)?;
         let path = crate::catalog::StackCatalog::script_path(name);
         let place = Place { file: catalog.place(&path), line: 1 };
         let text = self.fill(&path, &place, node, &context)?;
@@ -237,12 +245,12 @@ impl<'a> Renderer<'a> {
         &self,
         node: &str,
         role: Option<&str>,
-        secrets: Option<(Value, Arc<AtomicBool>)>,
+        secrets: Option<SecretNames>,
         own: Option<Arc<AtomicBool>>,
     ) -> Result<Value, RenderError> {
         let number = self.facts.number(node).ok_or_else(|| RenderError::UnknownNode(node.to_owned()))?;
         let role = role.map(str::to_owned);
-        let (secrets, taken) = secrets.unzip();
+        let taken = secrets.as_ref().map(|secrets| Arc::clone(&secrets.taken));
         let facts = Arc::clone(&self.facts);
         Ok(Value::from_object(Context { facts, node: Some(number), role, secrets, taken, own }))
     }
@@ -251,10 +259,9 @@ impl<'a> Renderer<'a> {
         let unknown = || RenderError::UnknownRole { node: node.to_owned(), role: name.to_owned() };
         let role = self.inputs.catalog.roles.get(name).ok_or_else(unknown)?;
         let compiled = self.compiled.roles.get(name).ok_or_else(unknown)?;
-        let secrets = Secrets::fetch(self.inputs.secrets, node, role.secrets.iter());
-        let taken = secrets.taken();
+        let secrets = SecretNames::fetch(self.inputs.secrets, node, role.secrets.iter());
+        let taken = Arc::clone(&secrets.taken);
         let own = Arc::new(AtomicBool::new(false));
-        let secrets = (Value::from_object(secrets), Arc::clone(&taken));
         let context = self.context(node, Some(name), Some(secrets), Some(Arc::clone(&own)))?;
         Ok(RoleOnNode { renderer: self, node, name, role, compiled, context, taken, own })
     }

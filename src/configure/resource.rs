@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// When in an upgrade a role's own text runs on a node.
+/// When in an upgrade, a backup or a restore a role's own text runs on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Moment {
@@ -14,6 +14,20 @@ pub enum Moment {
     Settle,
     /// After every node was.
     Finish,
+    /// A backup is made.
+    Backup,
+    /// It is asked what backups there are.
+    List,
+    /// The newest backup is restored beside the live data, read, and removed.
+    Verify,
+    /// A backup is restored beside the live data.
+    Prepare,
+    /// What writes to the live data ends.
+    Halt,
+    /// What was restored takes the live data's place.
+    Swap,
+    /// Nodes take part again.
+    Return,
     /// Before anything changes, on a node that shall go for good: may it?
     Possible,
     /// The last on a node before it goes for good.
@@ -22,7 +36,30 @@ pub enum Moment {
     Forget,
 }
 
-/// What a role does on a node besides configuring it: at one moment of an upgrade, or when a node goes for good.
+impl Moment {
+    /// As steps and records name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Leave => "leave",
+            Self::Settle => "settle",
+            Self::Finish => "finish",
+            Self::Backup => "backup",
+            Self::List => "list",
+            Self::Verify => "verify",
+            Self::Prepare => "prepare",
+            Self::Halt => "halt",
+            Self::Swap => "swap",
+            Self::Return => "return",
+            Self::Possible => "possible",
+            Self::Part => "part",
+            Self::Forget => "forget",
+        }
+    }
+}
+
+/// What a role does on a node besides configuring it: at one moment of an upgrade, a backup or a restore, or when a node
+/// goes for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// Role.

@@ -22,7 +22,7 @@ pub use load::{LoadRequest, Loaded, compiled_providers, load, local_file};
 pub use model::{
     Architecture, Aws, Azure, AzureCloud, Balancer, Cloud, CloudImage, CloudNetwork, DataDisk, Environment, Gcp,
     HostKeys, ImageFamily, Local, Nat, NetworkMode, NodeGroup, Placement, ProviderKind, Purpose, ReferenceArchitecture,
-    ReferenceDisk, ReferenceGroup, Ssh, Stack, TargetRps, Via,
+    ReferenceDisk, ReferenceGroup, SecretOrigin, Ssh, Stack, TargetRps, Via,
 };
 pub use provenance::{Layer, Origin, Provenance};
 pub use schema::{reference_schema, schema};

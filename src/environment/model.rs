@@ -44,6 +44,10 @@ pub struct Environment {
     /// Settings of roles: `settings.<role>.<name>`. `refarch explain settings.<role>` lists them.
     #[serde(default)]
     pub settings: IndexMap<String, IndexMap<String, Value>>,
+    /// Secrets that refarch does not make itself: by name, where each comes from. The value is read when the secret is
+    /// needed first and when it is rotated, and kept in the encrypted file.
+    #[serde(default)]
+    pub secrets: IndexMap<String, SecretOrigin>,
     /// How nodes are reached.
     #[serde(default)]
     pub ssh: Ssh,
@@ -267,6 +271,19 @@ pub struct DataDisk {
     #[serde(default)]
     #[schemars(range(min = 125, max = 2000))]
     pub throughput: Option<u32>,
+}
+
+/// Where a secret of the user's own comes from: one of these.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecretOrigin {
+    /// Environment variable of the refarch process.
+    #[schemars(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"), example = &"DATABASE_PASSWORD")]
+    pub env: Option<String>,
+    /// Program and its arguments, run without a shell in the environment file's folder; the value is what it prints,
+    /// without the line break at the end.
+    #[schemars(extend("examples" = [["vault", "kv", "get", "-field=password", "secret/demo"]]))]
+    pub command: Option<Vec<String>>,
 }
 
 /// How nodes are reached.

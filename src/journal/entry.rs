@@ -74,6 +74,19 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// The step that it is about.
+    #[must_use]
+    pub fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::StepStarted { step, .. } | Self::StepFinished { step, .. } | Self::StepFailed { step, .. } => {
+                Some(step)
+            }
+            Self::RunStarted { .. } | Self::RunFinished { .. } => None,
+        }
+    }
+}
+
 /// Where the engine writes what it is about to do and what came of it.
 pub trait Record: Send {
     /// Writes an entry so that it survives a crash.
@@ -113,4 +126,7 @@ pub enum JournalError {
     /// There is no such run.
     #[error("there is no run `{0}`")]
     Unknown(String),
+    /// More than one run begins so.
+    #[error("more than one run begins with `{0}`")]
+    Ambiguous(String),
 }

@@ -1,5 +1,7 @@
 //! What was done, written before it is done: one folder per run, readable after any crash.
 
+mod applied;
+mod detail;
 mod durations;
 mod entry;
 mod output;
@@ -8,6 +10,8 @@ mod runs;
 #[cfg(test)]
 mod tests;
 
+pub use applied::{AppliedLog, read_applied};
+pub use detail::{RunDetail, RunSession, StepEnd, StepRecord};
 pub use durations::Durations;
 pub use entry::{Entry, JournalError, Line, Record};
 pub use output::OutputLog;

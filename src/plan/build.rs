@@ -45,7 +45,7 @@ pub fn apply(input: &Input<'_>) -> Plan {
     let mut removals = Vec::new();
     // Node -> the step after which it can be configured.
     let mut arrivals: BTreeMap<&str, StepId> = BTreeMap::new();
-    let planned: BTreeSet<&str> = input.changes.iter().map(resource_id).collect();
+    let planned: BTreeSet<&str> = input.changes.iter().map(Change::id).collect();
 
     for change in input.changes {
         let step = infrastructure(change, &planned, input.leaving);
@@ -255,7 +255,7 @@ fn await_node(node: &str, reason: String, needs: Vec<StepId>) -> Step {
 /// Removes everything, nodes first.
 #[must_use]
 pub fn destroy(environment: &str, changes: &[Change], notes: Vec<String>) -> Plan {
-    let planned: BTreeSet<&str> = changes.iter().map(resource_id).collect();
+    let planned: BTreeSet<&str> = changes.iter().map(Change::id).collect();
     let all_go = Leaving::default();
     let mut steps: Vec<Step> = changes.iter().map(|change| infrastructure(change, &planned, &all_go)).collect();
     remove_in_order(&mut steps, changes);
@@ -293,16 +293,6 @@ fn remove_in_order<'a>(steps: &mut [Step], changes: impl IntoIterator<Item = &'a
     }
 }
 
-fn resource_id(change: &Change) -> &str {
-    match change {
-        Change::Create { resource }
-        | Change::Start { resource }
-        | Change::Update { resource, .. }
-        | Change::Replace { resource, .. } => &resource.id,
-        Change::Delete { live } => &live.id,
-    }
-}
-
 fn infrastructure(change: &Change, planned: &BTreeSet<&str>, leaving: &Leaving) -> Step {
     let kept = |node: &Option<String>| node.as_ref().is_some_and(|node| leaving.keeps_data.contains(node));
     let needs_of = |resource: &Resource| -> Vec<StepId> {
@@ -313,7 +303,7 @@ fn infrastructure(change: &Change, planned: &BTreeSet<&str>, leaving: &Leaving) 
             .map(|need| StepId::from(format!("resource/{need}")))
             .collect()
     };
-    let id = StepId::from(format!("resource/{}", resource_id(change)));
+    let id = StepId::from(format!("resource/{}", change.id()));
     let fields = |fields: &[crate::provider::FieldChange]| {
         fields
             .iter()
@@ -373,7 +363,7 @@ fn infrastructure(change: &Change, planned: &BTreeSet<&str>, leaving: &Leaving) 
         ),
     };
     // Of several that are alike, which one; a node's name stands beside it anyway.
-    let which = match (node, resource_id(change).split_once('/')) {
+    let which = match (node, change.id().split_once('/')) {
         (None, Some((_, which))) => format!(" {which}"),
         _ => String::new(),
     };
@@ -525,5 +515,21 @@ fn roll(steps: &mut [Step], input: &Input<'_>) {
                 steps[*index].needs.push(before);
             }
         }
+        // Nobody goes while somebody who should serve is not back, as a controller that was killed may leave it.
+        let away: Vec<StepId> = steps.iter().filter(|step| is_away(step, name)).map(|step| step.id.clone()).collect();
+        for (_, index) in serving {
+            steps[index].needs.extend(away.iter().cloned());
+        }
     }
+}
+
+/// Whether a step of this role is for a node that was there before and does not serve now. A step of a node that has
+/// something else to do first names no changes, and is none of these.
+fn is_away(step: &Step, name: &str) -> bool {
+    let role = matches!(&step.action, Action::Configure { role } if role == name);
+    let down = |change: &ItemChange| {
+        change.item.starts_with("service ") && change.detail.starts_with("start (")
+            || change.item.starts_with("ready ") && change.detail != "new"
+    };
+    role && step.risk < Risk::Restart && step.changes.iter().any(down)
 }

@@ -20,7 +20,7 @@ pub struct Plan {
     pub verb: Verb,
     /// Steps, each after everything it needs wherever the planner can arrange it; the engine goes by `needs`.
     pub steps: Vec<Step>,
-    /// The product's version that an upgrade leads to.
+    /// The product's version that an upgrade leads to; the kind of a backup; the time that a restore goes back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// What is not done, and why.
@@ -45,6 +45,12 @@ pub enum Verb {
     Apply,
     /// Bring the product to another version while it serves.
     Upgrade,
+    /// Make backups.
+    Backup,
+    /// Prove that backups can be restored.
+    Verify,
+    /// Go back to a backup.
+    Restore,
     /// Break things, and see what comes of it.
     Drill,
     /// Remove the environment.
@@ -118,7 +124,7 @@ pub enum Action {
         /// Role.
         role: String,
     },
-    /// What a role does on the step's node at one moment of an upgrade.
+    /// What a role does on the step's node at one moment of an upgrade, a backup or a restore.
     Task {
         /// Role.
         role: String,
@@ -163,7 +169,7 @@ pub struct Counts {
     pub wait: usize,
     /// Stages of nodes.
     pub configure: usize,
-    /// What roles do besides in an upgrade.
+    /// What roles do besides, in an upgrade, a backup or a restore.
     #[serde(default)]
     pub task: usize,
     /// Faults.
@@ -412,6 +418,9 @@ impl Verb {
         match self {
             Self::Apply => "apply",
             Self::Upgrade => "upgrade",
+            Self::Backup => "backup",
+            Self::Verify => "verify backups",
+            Self::Restore => "restore",
             Self::Drill => "drill",
             Self::Destroy => "destroy",
         }

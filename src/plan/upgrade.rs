@@ -151,14 +151,8 @@ fn tasks<'a>(input: &'a UpgradeInput<'_>, node: &Node, moment: Moment) -> impl I
     input.tasks.get(&node.name).into_iter().flatten().filter(move |task| task.moment == moment)
 }
 
-fn task_step(node: &Node, task: &Task, reason: String) -> Step {
-    let word = match task.moment {
-        Moment::Leave => "leave",
-        Moment::Settle => "settle",
-        Moment::Finish => "finish",
-        // Of nodes that go for good: not part of an upgrade.
-        Moment::Possible | Moment::Part | Moment::Forget => "leave",
-    };
+pub(super) fn task_step(node: &Node, task: &Task, reason: String) -> Step {
+    let word = task.moment.name();
     Step {
         id: StepId::from(format!("{word}/{}/{}", node.name, task.role)),
         node: Some(node.name.clone()),

@@ -125,3 +125,17 @@ pub enum Mutability {
     /// Not at all: the resource must be made anew.
     Replace,
 }
+
+impl Change {
+    /// The resource that it is about.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Create { resource }
+            | Self::Start { resource }
+            | Self::Update { resource, .. }
+            | Self::Replace { resource, .. } => &resource.id,
+            Self::Delete { live } => &live.id,
+        }
+    }
+}

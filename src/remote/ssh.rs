@@ -12,10 +12,10 @@ use std::{
 use futures_util::future::BoxFuture;
 use openssh::{Child, Session, Stdio};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
     process::Command,
-    sync::{Mutex, Semaphore},
+    sync::{Mutex, Semaphore, oneshot},
     time::{Instant, sleep, timeout},
 };
 
@@ -32,6 +32,9 @@ use crate::provider::Host;
 const GRACE: Duration = Duration::from_secs(20);
 /// Time for the last output after a program ended: something it left running may hold the channel open.
 const LAST_OUTPUT: Duration = Duration::from_secs(5);
+
+/// How a node names the end of a program, between two bytes that no text has.
+const ENDED: &str = "refarch: ended";
 
 /// How to reach nodes.
 #[derive(Debug, Clone)]
@@ -260,9 +263,10 @@ impl SshRemote {
             }
         };
         let errors = child.stderr().take();
+        let (say_end, end) = oneshot::channel();
         let complain = async {
-            if let Some(mut errors) = errors {
-                let _ = errors.read_to_end(&mut stderr).await;
+            if let Some(errors) = errors {
+                read_errors(errors, &mut stderr, say_end).await;
             }
         };
         let whole = async {
@@ -275,16 +279,18 @@ impl SshRemote {
                     () = feed => { told.await; }
                 }
             };
-            tokio::pin!(streams);
-            let ended = child.wait();
-            tokio::pin!(ended);
-            tokio::select! {
-                _ = &mut streams => ended.await,
-                status = &mut ended => {
-                    let _ = timeout(LAST_OUTPUT, streams).await;
-                    status
+            let over = async {
+                if end.await.is_err() {
+                    std::future::pending::<()>().await;
                 }
+                sleep(LAST_OUTPUT).await;
+            };
+            tokio::select! {
+                () = streams => {}
+                () = over => {}
             }
+            // Not earlier: whoever has asked how it ended is told, and what was still on its way is thrown away.
+            child.wait().await
         };
         let ended = timeout(program.deadline + GRACE, whole).await.map_err(|_| late())?;
         let code = match ended {
@@ -397,11 +403,28 @@ impl Remote for SshRemote {
 }
 
 /// What sshd hands to the user's shell. The node ends the program itself when its time is over: nothing that the
-/// controller does can.
+/// controller does can. The end of the program is told on standard error, behind all that it printed there.
 fn command_line(host: &Host, program: &Program) -> String {
     let sudo = if program.root && host.user != "root" { "sudo -n -- " } else { "" };
     let seconds = program.deadline.as_secs_f64().max(0.1);
-    format!("{sudo}timeout -k 10 {seconds} sh -c {}", quote(&program.command))
+    let script = format!(r#"timeout -k 10 {seconds} sh -c "$0"; e=$?; printf '\036{ENDED}\036' >&2; exit "$e""#);
+    format!("{sudo}sh -c {} {}", quote(&script), quote(&program.command))
+}
+
+/// Reads all that comes on standard error, and says when the program has ended.
+async fn read_errors(mut errors: impl AsyncRead + Unpin, all: &mut Vec<u8>, say_end: oneshot::Sender<()>) {
+    let mark = format!("\u{1e}{ENDED}\u{1e}");
+    let mut say_end = Some(say_end);
+    let mut searched = 0;
+    while errors.read_buf(all).await.is_ok_and(|read| read > 0) {
+        let found = all[searched..].windows(mark.len()).position(|part| part == mark.as_bytes());
+        if let (Some(place), Some(say)) = (found, say_end.take_if(|_| found.is_some())) {
+            // What it left running may say more.
+            all.drain(searched + place..searched + place + mark.len());
+            let _ = say.send(());
+        }
+        searched = all.len().saturating_sub(mark.len());
+    }
 }
 
 async fn read_lines(mut reader: impl AsyncBufReadExt + Unpin, lines: LineSink<'_>, all: &mut Vec<u8>) {

@@ -5,6 +5,7 @@ mod generate;
 mod identity;
 mod keys;
 mod redact;
+mod rotation;
 mod secret;
 mod store;
 #[cfg(test)]
@@ -12,5 +13,6 @@ mod tests;
 
 pub use identity::IdentitySource;
 pub use redact::Redactor;
+pub use rotation::RotationPhase;
 pub use secret::Secret;
 pub use store::{CertificateRequest, Pair, SecretInfo, SecretKind, SecretStore, SecretsError};

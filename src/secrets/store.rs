@@ -10,6 +10,7 @@ use super::{
     IdentitySource, Redactor, Secret,
     certificate::{self, Issued},
     generate,
+    rotation::{Rotation, RotationPhase},
     secret::exposed,
 };
 use crate::{
@@ -26,10 +27,10 @@ const PLACEHOLDER_KEY: &str = "-----BEGIN PRIVATE KEY-----\nplaceholder key\n---
 
 /// The secrets of an environment.
 pub struct SecretStore {
-    entries: BTreeMap<String, Entry>,
+    pub(super) entries: BTreeMap<String, Entry>,
     /// None for a store that is never written.
     file: Option<(std::path::PathBuf, IdentitySource)>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// A certificate that a node should have. Asked for with rendered names: the store knows no templates.
@@ -63,6 +64,8 @@ pub struct SecretInfo {
     pub created: Timestamp,
     /// When it ends, if it does.
     pub expires: Option<Timestamp>,
+    /// How far its rotation is, while there is one.
+    pub rotation: Option<RotationPhase>,
 }
 
 /// What a secret is.
@@ -130,6 +133,12 @@ pub enum SecretsError {
     /// A request names a secret that is no certificate.
     #[error("`{0}` is not declared as a certificate")]
     NotACertificate(String),
+    /// The environment has no such secret.
+    #[error("there is no secret `{0}`")]
+    Unknown(String),
+    /// A secret that is no text or authority was to be rotated.
+    #[error("`{0}` is made for one node by its authority")]
+    OfANode(String),
     /// A role asks for another kind of secret than the environment has under this name.
     #[error("the environment has `{name}` as {found:?}, and a role declares it as another kind")]
     Kind {
@@ -150,6 +159,8 @@ impl SecretsError {
                  environment and make it anew",
             ),
             Self::NoHome => Some("set REFARCH_IDENTITY to a file for the key that opens your secrets"),
+            Self::Unknown(_) => Some("`refarch secrets list` names those that there are; `apply` makes them"),
+            Self::OfANode(_) => Some("rotate the authority: every certificate that it signed is made anew with it"),
             Self::Kind { .. } => Some("give the secret a new name in its role.yaml"),
             _ => None,
         }
@@ -157,15 +168,20 @@ impl SecretsError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Entry {
-    created: Timestamp,
+pub(super) struct Entry {
+    pub(super) created: Timestamp,
     #[serde(flatten)]
-    value: Value,
+    pub(super) value: Value,
+    /// Which of two logins the value belongs to: it changes with every rotation.
+    #[serde(default)]
+    pub(super) slot: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) rotation: Option<Rotation>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum Value {
+pub(super) enum Value {
     Text {
         #[serde(with = "exposed")]
         text: Secret,
@@ -189,7 +205,7 @@ enum Value {
 }
 
 impl Value {
-    fn kind(&self) -> SecretKind {
+    pub(super) fn kind(&self) -> SecretKind {
         match self {
             Self::Text { .. } => SecretKind::Text,
             Self::Authority { .. } => SecretKind::Authority,
@@ -204,7 +220,7 @@ impl Value {
         }
     }
 
-    fn secret(&self) -> &Secret {
+    pub(super) fn secret(&self) -> &Secret {
         match self {
             Self::Text { text } => text,
             Self::Authority { key, .. } | Self::Certificate { key, .. } => key,
@@ -324,6 +340,7 @@ impl SecretStore {
             kind: entry.value.kind(),
             created: entry.created,
             expires: entry.value.expires(),
+            rotation: entry.rotation.as_ref().map(|rotation| rotation.phase),
         };
         self.entries.iter().map(info).collect()
     }
@@ -331,7 +348,16 @@ impl SecretStore {
     /// Takes these secrets out of texts. Made anew after [`SecretStore::ensure`], or it misses what is new.
     #[must_use]
     pub fn redactor(&self) -> Redactor {
-        Redactor::new(self.entries.iter().map(|(name, entry)| (entry.value.secret().expose(), name.clone())))
+        let of = |entry: &'_ Entry| {
+            let other = entry.rotation.as_ref().and_then(|rotation| rotation.other.as_ref());
+            [Some(&entry.value), other].map(|value| value.map(|value| value.secret().clone()))
+        };
+        let all: Vec<(Secret, &String)> = self
+            .entries
+            .iter()
+            .flat_map(|(name, entry)| of(entry).into_iter().flatten().map(move |secret| (secret, name)))
+            .collect();
+        Redactor::new(all.iter().map(|(secret, name)| (secret.expose(), (*name).clone())))
     }
 
     fn fill(
@@ -371,11 +397,11 @@ impl SecretStore {
         Ok(made)
     }
 
-    fn insert(&mut self, name: String, value: Value) {
-        self.entries.insert(name, Entry { created: self.clock.now(), value });
+    pub(super) fn insert(&mut self, name: String, value: Value) {
+        self.entries.insert(name, Entry { created: self.clock.now(), value, slot: 0, rotation: None });
     }
 
-    fn new_value(&self, name: &str, spec: &SecretSpec, placeholder: bool) -> Result<Value, SecretsError> {
+    pub(super) fn new_value(&self, name: &str, spec: &SecretSpec, placeholder: bool) -> Result<Value, SecretsError> {
         if let SecretSpec::Authority { common_name } = spec {
             let issued = if placeholder {
                 stand_in(self.clock.now())
@@ -422,7 +448,7 @@ impl SecretStore {
         Ok(Some(Value::Certificate { names: request.names.clone(), authority, certificate, key, expires }))
     }
 
-    fn save(&self) -> Result<(), SecretsError> {
+    pub(super) fn save(&self) -> Result<(), SecretsError> {
         let Some((path, identity)) = &self.file else { return Ok(()) };
         // A new identity for a file that another one opens would only hide that the first one is lost.
         let identity = if path.exists() { identity.read()? } else { identity.read_or_make()? };

@@ -15,10 +15,11 @@ use super::{
 };
 use crate::{
     clock::{Clock as _, SystemClock},
+    configure::Author,
     engine::{self, ErrorClass, Options, Report, StepError, StopSignal},
     event::Events,
     exit,
-    journal::{Header, OutputLog, Resumed, Run, RunId, Runs},
+    journal::{AppliedLog, Header, OutputLog, Resumed, Run, RunId, Runs},
     lock::{self, Lease, Lock, LockRequest},
     operator::Operator,
     plan::{Action, Plan, Step, StepId, Verb},
@@ -113,12 +114,17 @@ impl Session {
         let RunRequest { plan, mut run, finished, concurrency, events, log, stop } = request;
         let addresses = self.addresses(&reach.hosts);
         let (stages, tasks, redactor) = match plan.verb {
-            Verb::Apply | Verb::Upgrade => {
+            Verb::Apply | Verb::Upgrade | Verb::Backup | Verb::Verify | Verb::Restore => {
                 let store = self.secrets(&addresses, Fill::Make)?;
                 (self.stages(&addresses, &store)?, self.tasks(&addresses)?, store.redactor())
             }
             Verb::Destroy | Verb::Drill => Default::default(),
         };
+        let applied = match plan.verb {
+            Verb::Apply | Verb::Upgrade => Some(AppliedLog::open(&self.workspace.applied())?),
+            Verb::Backup | Verb::Verify | Verb::Restore | Verb::Destroy | Verb::Drill => None,
+        };
+        let told = self.told(plan)?;
         log.redact_with(redactor.clone());
         log.write_to(&run.output())?;
         run.redact_with(redactor);
@@ -139,6 +145,9 @@ impl Session {
             remote: &reach.remote,
             scene: RwLock::new(Arc::new(scene)),
             look: &look,
+            told: &told,
+            applied: applied.as_ref(),
+            author: Author { run: run.id().to_string(), by: Operator::current().to_string() },
         };
         let options = Options {
             run: run.id().to_string(),

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     clock::SystemClock,
+    configure::Author,
     engine::{self, Options, Report, StepError, StopSignal},
     environment::ProviderKind,
     event::Events,
@@ -104,7 +105,9 @@ impl Place {
             .map_err(|error| Error::refused(exit::FAILED, format!("ssh cannot be set up: {error}"), None))?;
         let look = || -> BoxFuture<'_, Result<Scene, StepError>> { Box::pin(async { Ok(Scene::default()) }) };
         let scene = RwLock::new(Arc::new(Scene::default()));
-        let work = Work { provider: provider.as_ref(), remote: &remote, scene, look: &look };
+        let author = Author { run: run.id().to_string(), by: header.operator.to_string() };
+        let work =
+            Work { provider: provider.as_ref(), remote: &remote, scene, look: &look, told: "", applied: None, author };
         let options = Options { run: run.id().to_string(), finished: BTreeSet::new(), ..Options::default() };
         let report = engine::execute(&plan, &work, options, events, &mut run, stop).await;
         run.finish(report.exit_code())?;

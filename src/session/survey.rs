@@ -10,13 +10,14 @@ use super::{
 use crate::{
     configure::{Item, ItemResult, Outcome, Stage},
     event::Events,
+    journal::{AppliedLog, read_applied},
     observe::{self, Look, NodeState},
-    plan::{self, Leaving, Plan},
+    plan::{self, Action, AppliedEntry, Drift, Leaving, Plan},
     provider::{
         self, Change, Condition, Host, Live, Resource,
         diff::{Deferred, Difference},
     },
-    secrets::SecretStore,
+    secrets::{RotationPhase, SecretStore},
 };
 
 /// What was found, and the plan that follows from it.
@@ -27,6 +28,7 @@ pub struct Survey {
     pub nodes: BTreeMap<String, NodeState>,
     /// What to do.
     pub plan: Plan,
+    stages: BTreeMap<String, Vec<Stage>>,
 }
 
 impl Session {
@@ -72,8 +74,56 @@ impl Session {
         let (leaving, unasked) = self.leaving(reach, &difference, &live).await?;
         let mut plan = self.plan(&difference, &stages, &nodes, &leaving)?;
         plan.notes.extend(unasked);
-        let plan = Plan { money: self.money(&live, &desired), ..plan };
-        Ok(Survey { live, nodes, plan })
+        if let Some((name, phase)) = store.rotating() {
+            let (number, what) = phase.describe();
+            plan.notes.push(format!(
+                "secret {name} is being rotated ({number} of {}: {what}); `refarch secrets rotate {name}` goes on",
+                RotationPhase::COUNT
+            ));
+        }
+        plan.money = self.money(&live, &desired);
+        Ok(Survey { live, nodes, plan, stages })
+    }
+
+    /// The part of the plan that mends what was changed behind refarch's back.
+    ///
+    /// # Errors
+    /// When what was applied last cannot be read.
+    pub fn drift(&self, survey: &Survey) -> Result<Drift, Error> {
+        Ok(plan::drift(&survey.plan, &survey.stages, &survey.nodes, &read_applied(&self.workspace.applied())?))
+    }
+
+    /// Keeps what was found to be as wanted, so that a later change of it is known to be somebody else's. Needs the lock.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_settled(&self, survey: &Survey) -> Result<(), Error> {
+        let log = AppliedLog::open(&self.workspace.applied())?;
+        let changing: BTreeSet<&str> = survey
+            .plan
+            .steps
+            .iter()
+            .filter_map(|step| match &step.action {
+                Action::Infrastructure(change) => Some(change.id()),
+                _ => None,
+            })
+            .collect();
+        for resource in self.provider.desired(&self.topology)? {
+            if survey.live.iter().any(|live| live.id == resource.id) && !changing.contains(resource.id.as_str()) {
+                log.note(&AppliedEntry::resource(&resource))?;
+            }
+        }
+        for (node, state) in &survey.nodes {
+            let NodeState::Seen { stages: seen, .. } = state else { continue };
+            for stage in survey.stages.get(node).into_iter().flatten() {
+                let good = seen.get(&stage.role).into_iter().flatten().filter(|result| result.outcome == Outcome::Ok);
+                let settled: BTreeSet<&str> = good.map(|result| result.id.as_str()).collect();
+                if !settled.is_empty() {
+                    log.note(&AppliedEntry::stage(stage, &settled))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Looks at the provider alone, and plans its part alone: machines, and what they stand on.
@@ -89,7 +139,7 @@ impl Session {
         let plan = self.plan(&difference, &BTreeMap::new(), &nodes, &Leaving::default())?.infrastructure_only();
         plan.validate()?;
         let plan = Plan { money: self.money(&live, &desired), ..plan };
-        Ok(Survey { live, nodes, plan })
+        Ok(Survey { live, nodes, plan, stages: BTreeMap::new() })
     }
 
     /// Nothing is made under a name that somebody else's things have.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{Error, Session, open::Addresses};
 use crate::{
-    catalog::SecretSpec,
     configure::{Inputs, RenderError, Renderer, SecretSource, Stage},
     secrets::{CertificateRequest, IdentitySource, SecretStore},
     topology::Node,
@@ -23,7 +22,15 @@ impl SecretSource for Vault<'_> {
     }
 
     fn ca_certificate(&self) -> Option<String> {
-        self.0.ca_certificate(None).map(str::to_owned)
+        self.0.trusted()
+    }
+
+    fn accepted(&self, name: &str) -> Vec<(u8, String)> {
+        self.0.accepted(name).into_iter().map(|(slot, value)| (slot, value.expose().to_owned())).collect()
+    }
+
+    fn slot(&self, name: &str) -> u8 {
+        self.0.slot(name)
     }
 }
 
@@ -54,18 +61,24 @@ impl Session {
         let nobody = SecretStore::offline();
         let nobody = Vault(&nobody);
         let names = self.renderer(addresses, &nobody, false)?;
-        let mut specs: BTreeMap<String, SecretSpec> = BTreeMap::new();
+        let specs = self.secret_specs();
         let mut certificates = Vec::new();
         for node in &self.topology.nodes {
-            for role in &node.roles {
-                specs.extend(self.catalog.roles[role].secrets.clone());
-            }
             for (secret, names) in names.certificates(&node.name)? {
                 certificates.push(CertificateRequest { secret, node: node.name.clone(), names });
             }
         }
         match fill {
-            Fill::Make => store.ensure(&specs, &certificates)?,
+            Fill::Make => {
+                for (name, spec) in &specs {
+                    if store.get(name).is_none()
+                        && let Some(value) = self.outside(name, spec)?
+                    {
+                        store.give(name, value)?;
+                    }
+                }
+                store.ensure(&specs, &certificates)?
+            }
             _ => store.fill_placeholders(&specs, &certificates)?,
         };
         Ok(store)

@@ -1,7 +1,7 @@
 //! Does what steps say.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -10,10 +10,13 @@ use futures_util::future::BoxFuture;
 
 use super::leave::Parting;
 use crate::{
-    configure::{ConfigureError, Mode, Moment, Stage, Task, run_stage},
+    configure::{
+        Author, ConfigureError, Mode, Moment, Outcome, RecordLine, Stage, StageReport, Task, record, run_stage,
+    },
     engine::{ErrorClass, Execute, StepError, StepOutcome},
     event::StepLog,
-    plan::{Action, Step},
+    journal::AppliedLog,
+    plan::{Action, AppliedEntry, Step},
     provider::{Change, Host, Provider, ProviderError},
     remote::{Program, Remote, RemoteError},
 };
@@ -29,6 +32,12 @@ pub(super) struct Work<'a> {
     pub scene: RwLock<Arc<Scene>>,
     /// Finds the nodes anew, and renders for the addresses that they have.
     pub look: &'a (dyn Fn() -> BoxFuture<'a, Result<Scene, StepError>> + Send + Sync),
+    /// Shell text before every task: what it is told of the run.
+    pub told: &'a str,
+    /// Keeps what is as wanted now; none where everything is removed.
+    pub applied: Option<&'a AppliedLog>,
+    /// Whose work the nodes record.
+    pub author: Author,
 }
 
 /// The nodes with what is to be done on them.
@@ -83,7 +92,35 @@ impl Work<'_> {
                 self.provider.delete(live, log).await
             }
         };
-        done.map(|()| StepOutcome { changed: 1 }).map_err(provider_error)
+        done.map_err(provider_error)?;
+        self.note(&match change {
+            Change::Create { resource }
+            | Change::Start { resource }
+            | Change::Update { resource, .. }
+            | Change::Replace { resource, .. } => AppliedEntry::resource(resource),
+            Change::Delete { live } => AppliedEntry::Removed { id: live.id.clone(), node: live.node.clone() },
+        })?;
+        Ok(StepOutcome { changed: 1 })
+    }
+
+    fn note(&self, entry: &AppliedEntry) -> Result<(), StepError> {
+        self.applied.map_or(Ok(()), |applied| applied.note(entry)).map_err(|error| permanent(error.to_string()))
+    }
+
+    /// Keeps what came of a stage: what is as wanted here, what was changed on the node itself.
+    async fn keep(&self, host: &Host, stage: &Stage, report: &StageReport, done: bool) -> Result<(), StepError> {
+        let good = report.results.iter().filter(|result| matches!(result.outcome, Outcome::Ok | Outcome::Changed));
+        let settled: BTreeSet<&str> = good.map(|result| result.id.as_str()).collect();
+        self.note(&AppliedEntry::stage(stage, &settled))?;
+        self.tell(host, &stage.role, done, report.news()).await
+    }
+
+    async fn tell(&self, host: &Host, what: &str, done: bool, news: Vec<String>) -> Result<(), StepError> {
+        if news.is_empty() {
+            return Ok(());
+        }
+        let line = RecordLine::new(&self.author, jiff::Timestamp::now(), what, done, news);
+        record::append(self.remote, host, &line).await.map_err(|error| remote_error(&error))
     }
 
     async fn replace(&self, resource: &crate::provider::Resource, log: &StepLog) -> Result<(), ProviderError> {
@@ -139,14 +176,23 @@ impl Work<'_> {
             .and_then(|stages| stages.iter().find(|stage| stage.role == role))
             .ok_or_else(|| permanent(format!("{} has no role {role} any more", host.node)))?;
         match run_stage(self.remote, host, stage, Mode::Apply, log).await {
-            Ok(report) => Ok(StepOutcome { changed: report.changed() }),
+            Ok(report) => {
+                self.keep(host, stage, &report, true).await?;
+                Ok(StepOutcome { changed: report.changed() })
+            }
             Err(ConfigureError::Remote(error)) => Err(remote_error(&error)),
-            Err(error) => Err(StepError {
-                message: error.to_string(),
-                hint: error.hint().map(str::to_owned),
-                class: ErrorClass::Permanent,
-                tail: error.output().to_vec(),
-            }),
+            Err(error) => {
+                if let ConfigureError::Failed { report, .. } = &error {
+                    // The step's own failure is the news; that it could not be recorded as well is not.
+                    let _ = self.keep(host, stage, report, false).await;
+                }
+                Err(StepError {
+                    message: error.to_string(),
+                    hint: error.hint().map(str::to_owned),
+                    class: ErrorClass::Permanent,
+                    tail: error.output().to_vec(),
+                })
+            }
         }
     }
 
@@ -160,13 +206,14 @@ impl Work<'_> {
             .ok_or_else(|| permanent(format!("{} has nothing of {role} to do any more", host.node)))?;
         let program = Program {
             command: "sh -s 2>&1".to_owned(),
-            stdin: task.run.clone().into_bytes(),
+            stdin: format!("{}{}", self.told, task.run).into_bytes(),
             root: true,
             deadline: Duration::from_secs(u64::from(task.deadline)),
         };
         let output =
             self.remote.run(host, program, &|line| log.line(line)).await.map_err(|error| remote_error(&error))?;
         if output.code == Some(0) {
+            self.tell(host, role, true, vec![format!("{} done", moment.name())]).await?;
             return Ok(StepOutcome::default());
         }
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -177,10 +224,7 @@ impl Work<'_> {
         });
         Err(StepError {
             message,
-            hint: Some(match moment {
-                Moment::Part | Moment::Forget => "the same command again goes on where this one stopped".to_owned(),
-                _ => "the nodes after this one keep the old version and go on serving".to_owned(),
-            }),
+            hint: Some(hint(moment).to_owned()),
             class: ErrorClass::Permanent,
             tail: tail.into_iter().rev().collect(),
         })
@@ -190,6 +234,25 @@ impl Work<'_> {
 fn host<'a>(scene: &'a Scene, step: &Step) -> Result<&'a Host, StepError> {
     let node = step.node.as_deref().unwrap_or_default();
     scene.hosts.get(node).ok_or_else(|| permanent(format!("nobody knows the address of `{node}`")))
+}
+
+/// What a failed task means.
+fn hint(moment: Moment) -> &'static str {
+    match moment {
+        Moment::Leave | Moment::Settle | Moment::Finish => {
+            "the nodes after this one keep the old version and go on serving"
+        }
+        Moment::Possible | Moment::Part | Moment::Forget => "the same command again goes on where this one stopped",
+        Moment::Backup | Moment::List => {
+            "older backups are as they were; the object storage and its keys are the first to look at"
+        }
+        Moment::Verify => "the live data was not touched; do not rely on this backup",
+        Moment::Prepare => "nothing was changed: the live data serves as before",
+        Moment::Halt | Moment::Swap | Moment::Return => {
+            "the environment may be down: `refarch resume` goes on; the data from before is kept beside the new as \
+             `.before-restore`"
+        }
+    }
 }
 
 fn provider_error(error: ProviderError) -> StepError {

@@ -136,6 +136,13 @@ fn create(node: &str) -> Action {
     Action::Infrastructure(Change::Create { resource })
 }
 
+type Look<'a> = &'a (dyn Fn() -> BoxFuture<'a, Result<Scene, StepError>> + Send + Sync);
+
+fn work<'a>(late: &'a Late, waits: &'a Waits, look: Look<'a>) -> Work<'a> {
+    let author = Author { run: "r".to_owned(), by: "a@b".to_owned() };
+    Work { provider: late, remote: waits, scene: RwLock::default(), look, told: "", applied: None, author }
+}
+
 #[tokio::test]
 async fn nodes_are_waited_for_at_the_addresses_that_they_got() {
     let (late, waits) = (Late::default(), Waits::default());
@@ -146,7 +153,7 @@ async fn nodes_are_waited_for_at_the_addresses_that_they_got() {
         let scene = Scene { hosts: found.collect(), ..Scene::default() };
         Box::pin(async { Ok(scene) })
     };
-    let work = Work { provider: &late, remote: &waits, scene: RwLock::default(), look: &look };
+    let work = work(&late, &waits, &look);
     let plan = Plan {
         environment: "demo".to_owned(),
         verb: Verb::Apply,
@@ -175,7 +182,7 @@ async fn nodes_are_waited_for_at_the_addresses_that_they_got() {
 async fn a_node_without_an_address_is_named() {
     let (late, waits) = (Late::default(), Waits::default());
     let look = || -> BoxFuture<'_, Result<Scene, StepError>> { Box::pin(async { Ok(Scene::default()) }) };
-    let work = Work { provider: &late, remote: &waits, scene: RwLock::default(), look: &look };
+    let work = work(&late, &waits, &look);
     let wait = step("await/demo-a-1", Some("demo-a-1"), &[], Action::AwaitNode);
     let (events, _receiver) = Events::channel();
     let error = work.run(&wait, &StepLog::new(events, "await/demo-a-1", None)).await.unwrap_err();

@@ -12,5 +12,5 @@ pub use checks::{checks, findings};
 pub use cost::{cost, money_change};
 pub use drills::drills;
 pub use plain::{count, duration, line};
-pub use plan::{PlanStyle, plan_text, summary};
+pub use plan::{PlanStyle, drift_text, plan_text, summary};
 pub use run::{Style, json_line, show};

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use console::Style;
 
+use super::plain::count;
 use crate::{
-    plan::{Action, Counts, Plan, Risk, Step},
+    plan::{Action, Counts, Drift, Plan, Risk, Step},
     provider::Change,
 };
 
@@ -27,6 +28,43 @@ pub fn plan_text(plan: &Plan, style: PlanStyle) -> String {
         notes(&mut out, plan);
         return out;
     }
+    steps(&mut out, plan, style);
+    notes(&mut out, plan);
+    let _ = writeln!(out, "{}", summary(plan));
+    if let Some(money) = &plan.money {
+        out.push_str(&super::money_change(money));
+    }
+    out
+}
+
+/// What changed behind refarch's back, as a person reads it.
+#[must_use]
+pub fn drift_text(drift: &Drift, style: PlanStyle) -> String {
+    let Drift { plan, expected } = drift;
+    let mut out = String::new();
+    if plan.is_empty() {
+        let _ = writeln!(out, "{}: nothing changed behind refarch's back", plan.environment);
+    }
+    steps(&mut out, plan, style);
+    notes(&mut out, plan);
+    if !expected.is_empty() {
+        let steps = count(expected.len(), "step");
+        let _ = writeln!(out, "note: besides, the environment file or this refarch asks for {steps}: `refarch plan`");
+    }
+    if !plan.is_empty() {
+        // A step without differences is about the machine itself.
+        let things: usize = plan.steps.iter().map(|step| step.changes.len().max(1)).sum();
+        let things = count(things, "thing");
+        let _ = writeln!(
+            out,
+            "{}: {things} changed behind refarch's back; `refarch apply` puts it right",
+            plan.environment
+        );
+    }
+    out
+}
+
+fn steps(out: &mut String, plan: &Plan, style: PlanStyle) {
     let mut nodes: Vec<Option<&str>> = Vec::new();
     for step in &plan.steps {
         let node = step.node.as_deref();
@@ -38,16 +76,10 @@ pub fn plan_text(plan: &Plan, style: PlanStyle) -> String {
         let heading = node.unwrap_or(&plan.environment);
         let _ = writeln!(out, "{}", paint(style, Style::new().bold(), heading));
         for step in plan.steps.iter().filter(|step| step.node.as_deref() == node) {
-            write_step(&mut out, step, style);
+            write_step(out, step, style);
         }
         out.push('\n');
     }
-    notes(&mut out, plan);
-    let _ = writeln!(out, "{}", summary(plan));
-    if let Some(money) = &plan.money {
-        out.push_str(&super::money_change(money));
-    }
-    out
 }
 
 /// One line that says how much it is.
@@ -62,7 +94,7 @@ pub fn summary(plan: &Plan) -> String {
         (replace, "to replace"),
         (delete, "to remove"),
         (configure, "stages to configure"),
-        (task, "moves of an upgrade"),
+        (task, "tasks of roles"),
     ] {
         if count > 0 {
             parts.push(format!("{count} {what}"));

@@ -4,8 +4,10 @@
 #![cfg(feature = "local")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod day_two;
 mod drills;
 mod highly_available;
+mod object_storage;
 mod pipeline;
 mod place;
 mod product;

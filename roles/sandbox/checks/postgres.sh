@@ -12,7 +12,7 @@ echo "$cluster" | jq -e --argjson wanted $wanted '
 # Patroni's word is one thing, what the leader sees another.
 leader=$(echo "$cluster" | jq -r '.members[] | select(.role == "leader").host')
 {%- if by_role.postgres | length > 1 %}
-streaming=$(curl -fsm 5 "http://$leader:8008/patroni" | jq '[.replication[]? | select(.state == "streaming" and .usename == "replicator")] | length')
+streaming=$(curl -fsm 5 "http://$leader:8008/patroni" | jq '[.replication[]? | select(.state == "streaming" and (.usename == "replicator" or .usename == "replicator_b"))] | length')
 [ "$streaming" = $((wanted - 1)) ] || fail "the leader $leader sends to $streaming replicas instead of $((wanted - 1))"
 {%- endif %}
 echo "$(echo "$cluster" | jq -r '.members[] | select(.role == "leader").name') leads, $((wanted - 1)) replicas stream"

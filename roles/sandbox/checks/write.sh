@@ -1,6 +1,6 @@
 set -u
 fail() { echo "$*"; exit 1; }
-export PGPASSFILE=/etc/refarch/app.pgpass PGCONNECT_TIMEOUT=5 PGUSER=sandbox PGDATABASE=sandbox
+export PGPASSFILE=/etc/refarch/app.pgpass PGCONNECT_TIMEOUT=5 PGUSER={{ ['sandbox', 'sandbox_b'][slot('postgres_app')] }} PGDATABASE=sandbox
 psql=$(printf '%s\n' /usr/lib/postgresql/*/bin/psql | tail -n 1)
 id=$(cat /proc/sys/kernel/random/uuid)
 ways=

@@ -7,6 +7,7 @@ mod network;
 mod nodes;
 mod package_file;
 mod places;
+mod secrets;
 mod settings;
 
 pub use names::is_environment_name;
@@ -169,6 +170,7 @@ pub(crate) fn check(context: &Context<'_>) -> Vec<Diagnostic> {
     names::check(context, &mut found);
     nodes::check(context, &mut found);
     settings::check(context, &mut found);
+    secrets::check(context, &mut found);
     network::check(context, &mut found);
     cloud::check(context, &mut found);
     found

@@ -9,6 +9,8 @@
 #   role             primary or replica
 #   primary          succeeds on the primary
 #   primary-address  where Sentinel says the primary is
+#   reload           passwords and rights as the files say, for Redis that runs; nobody who is logged in notices
+#   reload-sentinel  the same for Sentinel
 #   cli ARGUMENTS    redis-cli as the administrator
 set -eu
 . /etc/refarch/redis.env
@@ -22,6 +24,26 @@ sentinel_of() {
 role() { cli info replication | tr -d '\r' | sed -n 's/^role:master/primary/p; s/^role:slave/replica/p'; }
 # A file of Redis' own: its user must be able to replace it, nobody else to read it.
 state() { (umask 077 && cat >"$1.new") && chown redis:redis "$1.new" && mv "$1.new" "$1"; }
+
+# Commands for the Sentinel here, a line each, with a password that it takes: the one in use, or while that is
+# changed the one that it was told last.
+sentinel_in_words() {
+    words=$(cat)
+    for password in "$SENTINEL_PASSWORD" "$(sed -n 's/^sentinel auth-pass [^ ]* //p' /etc/redis/sentinel-state.conf | tail -n 1)"; do
+        export REDISCLI_AUTH=$password
+        if timeout 5 redis-cli --no-auth-warning -p "$SENTINEL_PORT" ping 2>/dev/null | grep -qx PONG; then
+            printf '%s\n' "$words" | timeout 5 redis-cli --no-auth-warning -p "$SENTINEL_PORT"
+            return
+        fi
+    done
+    echo 'Sentinel takes none of the passwords known here'
+}
+# Every answer is OK, and there is one.
+all_ok() {
+    answers=$(grep . || true)
+    printf '%s\n' "$answers" | grep -vx OK && exit 1
+    [ -n "$answers" ]
+}
 
 # The primary that a majority of the other Sentinels names.
 known_primary() {
@@ -101,6 +123,19 @@ forget)
 role) role ;;
 primary) [ "$(role)" = primary ] ;;
 primary-address) sentinel_of 127.0.0.1 get-master-addr-by-name "$NAME" | head -n 1 ;;
+reload)
+    {
+        while read -r _ name rules; do echo "acl setuser $name reset $rules"; done </etc/redis/users.acl
+        sed -n 's/^masterauth /config set masterauth /p' /etc/redis/refarch-auth.conf
+    } | cli | all_ok
+    ;;
+reload-sentinel)
+    {
+        cat /etc/redis/refarch-sentinel-users
+        sed -n 's/^sentinel sentinel-pass /sentinel config set sentinel-pass /p' /etc/redis/refarch-sentinel-auth.conf
+        sed -n "s/^sentinel auth-pass $NAME /sentinel set $NAME auth-pass /p" /etc/redis/refarch-sentinel-auth.conf
+    } | sentinel_in_words | all_ok
+    ;;
 cli)
     shift
     cli "$@"

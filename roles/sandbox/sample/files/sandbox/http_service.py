@@ -1,6 +1,7 @@
 """A small HTTP server: threads, JSON, bodies in every encoding that git uses, metrics."""
 
 import collections
+import contextlib
 import hmac
 import json
 import signal
@@ -22,6 +23,11 @@ class Fault(Exception):
         self.status = status
         self.message = message
         self.headers = headers
+
+
+def among(given, secrets):
+    """Whether a text is one of the secrets; how long that takes tells nothing."""
+    return any([hmac.compare_digest(given.encode(), secret.encode()) for secret in secrets])
 
 
 class Counters:
@@ -57,6 +63,15 @@ class Handler(BaseHTTPRequestHandler):
     counters = Counters()
 
     def do(self):
+        with self.server.work():
+            self.answer()
+            self.close_connection = self.close_connection or self.server.stopping
+            try:
+                self.wfile.flush()
+            except OSError:
+                self.close_connection = True
+
+    def answer(self):
         started = time.monotonic()
         self.sent = None
         self.consumed = self._announced() == 0
@@ -103,7 +118,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Cache-Control", "no-store")
         for name, value in headers:
             self.send_header(name, value)
-        if not self.consumed:
+        if not self.consumed or self.server.stopping:
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
@@ -112,10 +127,10 @@ class Handler(BaseHTTPRequestHandler):
     def json(self, value, status=200, headers=()):
         self.text(json.dumps(value) + "\n", status, "application/json", headers)
 
-    def bearer(self, token):
-        """Whether the request carries this bearer token."""
+    def bearer(self, tokens):
+        """Whether the request carries one of these bearer tokens."""
         kind, _, given = self.headers.get("Authorization", "").partition(" ")
-        return kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
+        return kind.lower() == "bearer" and among(given.strip(), tokens)
 
     def _announced(self):
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
@@ -193,6 +208,34 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 256
+    stopping = False
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.working = 0
+        self.idle = threading.Condition()
+
+    @contextlib.contextmanager
+    def work(self):
+        """A request that is answered."""
+        with self.idle:
+            self.working += 1
+        try:
+            yield
+        finally:
+            with self.idle:
+                self.working -= 1
+                self.idle.notify_all()
+
+    def finish(self, notice, patience):
+        """Ends: for `notice` seconds it still takes requests, each on a connection that ends with it; then it answers those
+        that it has, for `patience` seconds at most."""
+        self.stopping = True
+        time.sleep(notice)
+        self.shutdown()
+        self.server_close()
+        with self.idle:
+            self.idle.wait_for(lambda: self.working == 0, patience)
 
     def handle_error(self, request, client_address):
         error = sys.exc_info()[1]

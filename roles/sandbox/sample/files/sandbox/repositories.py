@@ -16,7 +16,7 @@ class Requests(Handler):
     config: dict
 
     def route(self, method, path, query):
-        if not self.bearer(self.config["token"]):
+        if not self.bearer(self.config["tokens"]):
             raise Fault(401, "this needs the token", [("WWW-Authenticate", "Bearer")])
         root = self.config["root"]
         if path == "/health" and method == "GET":

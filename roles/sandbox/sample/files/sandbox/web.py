@@ -1,21 +1,21 @@
 """The web application."""
 
 import base64
-import hmac
 import re
-import time
 import urllib.parse
 import uuid
 
 from . import database, git_bridge, page, redis_store, storages
 from .config import load
 from .health import Dependency, Health
-from .http_service import Fault, Handler, serve, until_stopped
+from .http_service import Fault, Handler, among, serve, until_stopped
 from .projects import Projects, Taken
 
 GIT = re.compile(r"/([a-z0-9-]+)\.git/(info/refs|git-upload-pack|git-receive-pack)")
 # Balancers ask every second and believe the second answer.
 DRAIN_SECONDS = 2.5
+# Less than the service manager waits (refarch-app.service).
+FINISH_SECONDS = 10
 
 
 class App:
@@ -119,7 +119,7 @@ class Requests(Handler):
         self.text(html, kind="text/html; charset=utf-8")
 
     def privileged(self):
-        if not self.bearer(self.app.config["root_token"]):
+        if not self.bearer(self.app.config["root_tokens"]):
             raise Fault(401, "this needs the root token", [("WWW-Authenticate", "Bearer")])
 
     def project(self, name):
@@ -188,7 +188,7 @@ class Requests(Handler):
             user, _, password = base64.b64decode(given, validate=True).decode().partition(":")
         except ValueError:
             return False
-        return user == "root" and hmac.compare_digest(password.encode(), self.app.config["root_token"].encode())
+        return user == "root" and among(password, self.app.config["root_tokens"])
 
 
 def main():
@@ -199,8 +199,7 @@ def main():
     server = serve(app.config["listen"], Requests)
     until_stopped()
     app.health.stopping = True
-    time.sleep(DRAIN_SECONDS)
-    server.shutdown()
+    server.finish(DRAIN_SECONDS, FINISH_SECONDS)
 
 
 if __name__ == "__main__":
