@@ -141,21 +141,26 @@ pub async fn change(session: &Session, args: &RunArgs, change: Making<'_>, outpu
     session.provider().keep_images().map_err(session::Error::from)?;
 
     let run = session.begin(id, &plan, &command)?;
+    under_lock(lock, async |stop| {
+        let work = Work { plan: &plan, run, finished: BTreeSet::new(), concurrency: args.concurrency, stop };
+        carry_out(session, &reach, work, verify && !infrastructure, output).await
+    })
+    .await?
+}
+
+/// Works until it is done, somebody asks it to stop, or the lock is taken away; then gives the lock back.
+///
+/// # Errors
+/// When signals cannot be listened to, or the lock cannot be given back.
+pub async fn under_lock<T>(lock: Lock, work: impl AsyncFnOnce(StopSignal) -> T) -> Result<T, Failure> {
     let (stop, signal) = StopHandle::new();
     let watching = stop.listen()?;
     let lost = stop.finish_when(lock.lost(), "the lock was taken away");
-    let outcome = carry_out(
-        session,
-        &reach,
-        Work { plan: &plan, run, finished: BTreeSet::new(), concurrency: args.concurrency, stop: signal },
-        verify && !infrastructure,
-        output,
-    )
-    .await;
+    let outcome = work(signal).await;
     watching.abort();
     lost.abort();
     lock.release().map_err(session::Error::from)?;
-    outcome
+    Ok(outcome)
 }
 
 /// A plan with all that running it takes.

@@ -6,11 +6,10 @@ use jiff::Timestamp;
 
 use super::{
     Failure, Output,
-    apply::{RunArgs, Work, carry_out, consent, take_lock},
+    apply::{RunArgs, Work, carry_out, consent, take_lock, under_lock},
     target::{Target, TargetOption},
 };
 use crate::{
-    engine::StopHandle,
     exit,
     plan::Plan,
     session::{self, Reach, Session},
@@ -91,15 +90,11 @@ async fn carry(
     let id = session.runs().new_id();
     let lock = take_lock(session, command, Some(&id), args.lock_wait).await?;
     let run = session.begin(id, plan, command)?;
-    let (stop, signal) = StopHandle::new();
-    let watching = stop.listen()?;
-    let lost = stop.finish_when(lock.lost(), "the lock was taken away");
-    let work = Work { plan, run, finished: BTreeSet::new(), concurrency: args.concurrency, stop: signal };
-    let outcome = carry_out(session, reach, work, verify, output).await;
-    watching.abort();
-    lost.abort();
-    lock.release().map_err(session::Error::from)?;
-    outcome
+    under_lock(lock, async |stop| {
+        let work = Work { plan, run, finished: BTreeSet::new(), concurrency: args.concurrency, stop };
+        carry_out(session, reach, work, verify, output).await
+    })
+    .await?
 }
 
 /// Only the server that leads makes a backup; where it was none of them at that moment, there is no new one.

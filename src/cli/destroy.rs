@@ -7,10 +7,9 @@ use std::{
 
 use super::{
     Failure, Output, Target,
-    apply::{Ended, RunArgs, Work, carry_out, consent, take_lock},
+    apply::{Ended, RunArgs, Work, carry_out, consent, take_lock, under_lock},
 };
 use crate::{
-    engine::StopHandle,
     exit,
     session::{self, Session},
     view::{self, PlanStyle},
@@ -61,14 +60,11 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     }
     let run = session.begin(id, &plan, &command)?;
     let reach = session.reach().await?;
-    let (stop, signal) = StopHandle::new();
-    let watching = stop.listen()?;
-    let lost = stop.finish_when(lock.lost(), "the lock was taken away");
-    let work = Work { plan: &plan, run, finished: BTreeSet::new(), concurrency: args.run.concurrency, stop: signal };
-    let outcome = carry_out(&session, &reach, work, false, output).await;
-    watching.abort();
-    lost.abort();
-    lock.release().map_err(session::Error::from)?;
+    let outcome = under_lock(lock, async |stop| {
+        let work = Work { plan: &plan, run, finished: BTreeSet::new(), concurrency: args.run.concurrency, stop };
+        carry_out(&session, &reach, work, false, output).await
+    })
+    .await?;
     if matches!(outcome, Ok(exit::DONE)) {
         drop(reach);
         session.workspace().remove().map_err(session::Error::from)?;

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use super::{
     Failure, Format, Output, Target,
-    apply::{take_lock, warn},
+    apply::{take_lock, under_lock, warn},
 };
 use crate::{
     drill::junit,
-    engine::StopHandle,
     exit,
     session::{self, DrillRequest, Session},
     view,
@@ -79,31 +78,29 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let reach = session.reach().await?;
     let plan = session.drill_plan(&drills);
     let mut run = session.begin(id.clone(), &plan, &command)?;
-    let (stop, signal) = StopHandle::new();
-    let watching = stop.listen()?;
-    let lost = stop.finish_when(lock.lost(), "the lock was taken away");
-    let (events, viewing) = output.start();
-    let request = DrillRequest { drills: &drills, run: &mut run, events: &events, stop: signal };
-    let outcome = session.drill(&reach, request).await;
-    drop(events);
-    viewing.finish().await;
-    watching.abort();
-    lost.abort();
-    let code = match &outcome {
-        Ok(drilled) => drilled.exit_code,
-        Err(error) => error.code(),
-    };
-    if let Ok(drilled) = &outcome {
-        let document = serde_json::to_vec_pretty(drilled)
-            .map_err(|error| Failure::new(exit::FAILED, format!("no JSON: {error}")))?;
-        run.keep("drills.json", &document).map_err(session::Error::from)?;
-        if let Some(file) = &args.junit {
-            std::fs::write(file, junit(drilled))
-                .map_err(|error| Failure::new(exit::FAILED, format!("{}: {error}", file.display())))?;
+    let (outcome, code) = under_lock(lock, async |stop| {
+        let (events, viewing) = output.start();
+        let request = DrillRequest { drills: &drills, run: &mut run, events: &events, stop };
+        let outcome = session.drill(&reach, request).await;
+        drop(events);
+        viewing.finish().await;
+        let code = match &outcome {
+            Ok(drilled) => drilled.exit_code,
+            Err(error) => error.code(),
+        };
+        if let Ok(drilled) = &outcome {
+            let document = serde_json::to_vec_pretty(drilled)
+                .map_err(|error| Failure::new(exit::FAILED, format!("no JSON: {error}")))?;
+            run.keep("drills.json", &document).map_err(session::Error::from)?;
+            if let Some(file) = &args.junit {
+                std::fs::write(file, junit(drilled))
+                    .map_err(|error| Failure::new(exit::FAILED, format!("{}: {error}", file.display())))?;
+            }
         }
-    }
-    run.finish(code).map_err(session::Error::from)?;
-    lock.release().map_err(session::Error::from)?;
+        run.finish(code).map_err(session::Error::from)?;
+        Ok::<_, Failure>((outcome, code))
+    })
+    .await??;
     let drilled = outcome?;
     match output.format() {
         Format::Json => output.document(&drilled)?,

@@ -2,11 +2,10 @@
 
 use super::{
     Failure, Output,
-    apply::{RunArgs, Work, carry_out, consent, take_lock},
+    apply::{RunArgs, Work, carry_out, consent, take_lock, under_lock},
     target::{Target, TargetOption},
 };
 use crate::{
-    engine::StopHandle,
     exit,
     journal::RunId,
     plan::Verb,
@@ -57,21 +56,17 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     // The run was consented to when it began; only loss of data is asked for again.
     consent(&left, &RunArgs { yes: true, ..args.run.clone() }, output, false)?;
     let reach = session.reach().await?;
-    let (stop, signal) = StopHandle::new();
-    let watching = stop.listen()?;
-    let lost = stop.finish_when(lock.lost(), "the lock was taken away");
     let proves = matches!(resumed.plan.verb, Verb::Apply | Verb::Upgrade | Verb::Restore);
     let verify = proves && !resumed.plan.infrastructure_only;
-    let work = Work {
-        plan: &resumed.plan,
-        run: resumed.run,
-        finished: resumed.finished,
-        concurrency: args.run.concurrency,
-        stop: signal,
-    };
-    let outcome = carry_out(&session, &reach, work, verify, output).await;
-    watching.abort();
-    lost.abort();
-    lock.release().map_err(session::Error::from)?;
-    outcome
+    under_lock(lock, async |stop| {
+        let work = Work {
+            plan: &resumed.plan,
+            run: resumed.run,
+            finished: resumed.finished,
+            concurrency: args.run.concurrency,
+            stop,
+        };
+        carry_out(&session, &reach, work, verify, output).await
+    })
+    .await?
 }

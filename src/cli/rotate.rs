@@ -7,11 +7,10 @@ use super::{
     apply::{self, RunArgs, Work},
 };
 use crate::{
-    engine::StopHandle,
     event::Event,
     exit,
     secrets::RotationPhase,
-    session::{self, Reach, Session},
+    session::{Reach, Session},
 };
 
 /// A phase to end after.
@@ -50,33 +49,30 @@ pub async fn run(session: &Session, name: &str, until: Until, args: &RunArgs, ou
             session.begin_rotation(name)?
         }
     };
-    let (stop, signal) = StopHandle::new();
-    let watching = stop.listen()?;
-    let lost = stop.finish_when(lock.lost(), "the lock was taken away");
     let mut paused = false;
-    let code = loop {
-        let (number, what) = phase.describe();
-        let title = format!("{command}: {number} of {}, {what}", RotationPhase::COUNT);
-        let done = carry(session, &reach, &title, phase, args, signal.clone(), output).await;
-        match done {
-            Ok(exit::DONE) => {}
-            other => break other,
-        }
-        if signal.asked().is_some() {
-            break Ok(exit::STOPPED);
-        }
-        if until.reached(phase) {
-            paused = true;
-            break Ok(exit::DONE);
-        }
-        match session.advance_rotation(name)? {
-            Some(next) => phase = next,
-            None => break Ok(exit::DONE),
-        }
-    };
-    watching.abort();
-    lost.abort();
-    lock.release().map_err(session::Error::from)?;
+    let code = apply::under_lock(lock, async |stop| {
+        Ok::<_, Failure>(loop {
+            let (number, what) = phase.describe();
+            let title = format!("{command}: {number} of {}, {what}", RotationPhase::COUNT);
+            let done = carry(session, &reach, &title, phase, args, stop.clone(), output).await;
+            match done {
+                Ok(exit::DONE) => {}
+                other => break other,
+            }
+            if stop.asked().is_some() {
+                break Ok(exit::STOPPED);
+            }
+            if until.reached(phase) {
+                paused = true;
+                break Ok(exit::DONE);
+            }
+            match session.advance_rotation(name)? {
+                Some(next) => phase = next,
+                None => break Ok(exit::DONE),
+            }
+        })
+    })
+    .await??;
     let (number, what) = phase.describe();
     if !output.json() && !matches!(code, Ok(exit::DONE)) {
         let _ = writeln!(

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use super::{
     Failure, Output, Target,
-    apply::{RunArgs, Work, carry_out, consent, take_lock, warn},
+    apply::{RunArgs, Work, carry_out, consent, take_lock, under_lock, warn},
 };
 use crate::{
-    engine::StopHandle,
     event::Event,
     exit,
-    session::{self, Session},
+    session::Session,
     view::{self, PlanStyle},
 };
 
@@ -73,14 +72,11 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     consent(&plan, &args.run, output, false)?;
 
     let run = session.begin(id, &plan, &command)?;
-    let (stop, signal) = StopHandle::new();
-    let watching = stop.listen()?;
-    let lost = stop.finish_when(lock.lost(), "the lock was taken away");
-    let work = Work { plan: &plan, run, finished: BTreeSet::new(), concurrency: args.run.concurrency, stop: signal };
-    let outcome = carry_out(&session, &reach, work, true, output).await;
-    watching.abort();
-    lost.abort();
-    lock.release().map_err(session::Error::from)?;
+    let outcome = under_lock(lock, async |stop| {
+        let work = Work { plan: &plan, run, finished: BTreeSet::new(), concurrency: args.run.concurrency, stop };
+        carry_out(&session, &reach, work, true, output).await
+    })
+    .await?;
     if own != to && matches!(outcome, Ok(exit::DONE)) && !output.json() {
         let setting = session.catalog().stack.product.as_ref().map_or("", |product| &product.version);
         let file = session.file().display();
