@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     provider::{
@@ -38,7 +38,7 @@ pub(super) fn opened(all: Vec<Resource>) -> Vec<Resource> {
         .collect();
     for resource in all.iter().filter(|one| one.kind == kind::RULES) {
         if let Some(door) = resource.id.strip_prefix("rules/").and_then(|name| doors.get_mut(name)) {
-            door.users = rules(resource);
+            door.users = Rule::all(resource);
         }
     }
     let of_a_door = |resource: &Resource| {
@@ -51,14 +51,9 @@ pub(super) fn opened(all: Vec<Resource>) -> Vec<Resource> {
         .collect()
 }
 
-fn rules(resource: &Resource) -> Vec<Rule> {
-    let texts = resource.attributes.get("rules").and_then(Value::as_array);
-    texts.into_iter().flatten().filter_map(|text| Rule::parse(text.as_str()?)).collect()
-}
-
 /// A node group's rules; none where nobody but a balancer's questions came in.
 fn through(mut resource: Resource, doors: &BTreeMap<String, Door>) -> Option<Resource> {
-    let before = rules(&resource);
+    let before = Rule::all(&resource);
     let from_door = |rule: &Rule| matches!(&rule.from, Source::Firewall(name) if doors.contains_key(name));
     if !before.iter().any(from_door) {
         return Some(resource);
@@ -113,6 +108,8 @@ pub(super) fn to_itself(topology: &Topology) -> BTreeSet<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn resource(id: &str, kind: &str, attributes: Value, needs: &[&str]) -> Resource {

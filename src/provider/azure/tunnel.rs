@@ -60,8 +60,7 @@ impl Azure {
                 all.insert(after, own(&id, kind::RULES, "SSH comes through Azure Bastion", &needs, BTreeMap::new()));
             }
             let rules = all.iter_mut().find(|one| one.id == id).expect("it was put there where it was missing");
-            let texts = rules.attributes.get("rules").and_then(|rules| rules.as_array()).cloned().unwrap_or_default();
-            let mut parsed: Vec<Rule> = texts.iter().filter_map(|text| Rule::parse(text.as_str()?)).collect();
+            let mut parsed = Rule::all(rules);
             parsed.push(ssh.clone());
             parsed.sort();
             let texts: Vec<String> = parsed.iter().map(ToString::to_string).collect();

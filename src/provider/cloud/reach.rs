@@ -5,8 +5,13 @@ use std::{
     fmt,
 };
 
+use serde_json::Value;
+
 use super::options::{Access, CloudOptions};
-use crate::topology::{Leg, Topology, wiring::USERS};
+use crate::{
+    provider::Resource,
+    topology::{Leg, Topology, wiring::USERS},
+};
 
 /// SSH, which is for those who look after the environment.
 const SSH: u16 = 22;
@@ -55,6 +60,13 @@ impl fmt::Display for Rule {
 }
 
 impl Rule {
+    /// The rules of a resource, wanted or there.
+    #[must_use]
+    pub fn all(resource: &Resource) -> Vec<Self> {
+        let texts = resource.attributes.get("rules").and_then(Value::as_array);
+        texts.into_iter().flatten().filter_map(|text| Self::parse(text.as_str()?)).collect()
+    }
+
     /// Reads what [`fmt::Display`] writes; none where it is something else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

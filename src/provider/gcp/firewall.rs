@@ -12,7 +12,7 @@ use super::{
     shape::EVERYONE,
 };
 use crate::provider::{
-    ProviderError, Resource,
+    ProviderError,
     cloud::{
         Making, permanent,
         reach::{Rule, Source},
@@ -157,7 +157,7 @@ impl At<'_> {
         let id = making.resource.id.as_str();
         let doing = format!("make the firewall rules for {}", target(id));
         let network = making.book.need(&doing, "network")?;
-        let wanted = fold(self.environment(), id, &parsed(making.resource));
+        let wanted = fold(self.environment(), id, &Rule::all(making.resource));
         let there = self.firewalls_of(id).await.map_err(|fault| fault.told(&doing))?;
         for opening in &wanted {
             let body = opening
@@ -212,11 +212,6 @@ fn told_right(rule: &Firewall, environment: &str, id: &str) -> bool {
 /// Handle of all rules of a resource together.
 pub(super) fn rules_handle(environment: &str, id: &str) -> String {
     format!("global/firewalls/{}-*", names::tag(environment, target(id)))
-}
-
-fn parsed(resource: &Resource) -> Vec<Rule> {
-    let rules = resource.attributes.get("rules").and_then(serde_json::Value::as_array);
-    rules.into_iter().flatten().filter_map(|rule| Rule::parse(rule.as_str()?)).collect()
 }
 
 #[cfg(test)]
