@@ -29,4 +29,5 @@ pub mod timeline;
 pub mod topology;
 pub mod verify;
 pub mod view;
+pub mod watch;
 pub mod workspace;

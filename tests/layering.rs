@@ -29,6 +29,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("configure", &["catalog", "topology", "remote", "provider", "event"]),
         ("observe", &["catalog", "configure", "event", "provider", "remote"]),
         ("cost", &[]),
+        ("watch", &[]),
         ("plan", &["catalog", "configure", "cost", "observe", "provider", "topology"]),
         ("journal", &["event", "plan", "operator", "clock", "workspace", "exit", "secrets"]),
         ("lock", &["operator", "clock", "workspace"]),
@@ -38,7 +39,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         // What it needs of a session (proof, status) is handed in by the session.
         ("drill", &["catalog", "markup", "provider", "remote", "workspace"]),
         ("report", &["drill", "journal", "markup", "plan", "topology", "view"]),
-        ("view", &["cost", "diagnostic", "drill", "event", "plan", "provider", "verify", "clock", "exit"]),
+        ("view", &["cost", "diagnostic", "drill", "event", "plan", "provider", "verify", "watch", "clock", "exit"]),
         (
             "session",
             &[
@@ -62,8 +63,10 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "remote",
                 "report",
                 "secrets",
+                "timeline",
                 "topology",
                 "verify",
+                "watch",
                 "workspace",
             ],
         ),

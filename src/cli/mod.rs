@@ -34,6 +34,7 @@ mod timeline;
 mod upgrade;
 mod validate;
 mod verify;
+mod watch;
 
 use clap::{Parser, Subcommand};
 
@@ -77,6 +78,8 @@ enum Command {
     Cost(cost::Args),
     /// Show every node: role, address, health, who leads, versions
     Status(status::Args),
+    /// Show the same live: nodes, the latest run, what changes
+    Watch(watch::Args),
     /// Prove the whole paths: writes, jobs, pushes
     Verify(verify::Args),
     /// Open a shell on a node
@@ -162,6 +165,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Apply(args) => apply::run(args, &output).await,
         Command::Cost(args) => cost::run(args, &output).await,
         Command::Status(args) => status::run(args, &output).await,
+        Command::Watch(args) => watch::run(args, &output).await,
         Command::Verify(args) => verify::run(args, &output).await,
         Command::Ssh(args) => ssh::run(args).await,
         Command::Exec(args) => exec::run(args, &output).await,

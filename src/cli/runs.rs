@@ -63,7 +63,7 @@ fn list(target: &Target, output: &Output) -> Result<u8, Failure> {
             run.by.clone(),
             when(run.started),
             took(run),
-            format!("{:?}", run.state).to_lowercase(),
+            run.state.as_str().to_owned(),
             format!("{}/{}", run.done, run.total),
         ]);
     }

@@ -68,6 +68,20 @@ pub enum RunState {
     Interrupted,
 }
 
+impl RunState {
+    /// As it is shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 /// A run that is taken up again.
 pub struct Resumed {
     /// Its journal.

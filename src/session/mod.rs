@@ -21,6 +21,7 @@ mod support;
 mod survey;
 mod upgrade;
 mod vault;
+mod watch;
 mod work;
 
 pub use apply::{Ran, RunRequest};

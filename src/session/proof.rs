@@ -46,6 +46,38 @@ impl NodeStatus {
     pub fn is_healthy(&self) -> bool {
         self.own.as_ref().is_some_and(configure::NodeStatus::is_healthy)
     }
+
+    /// How it is, in words: `healthy`, or the first thing that is not as it should be.
+    #[must_use]
+    pub fn health(&self) -> String {
+        let own = match (&self.own, &self.trouble) {
+            (Some(own), _) => own,
+            (None, Some(trouble)) => return trouble.clone(),
+            (None, None) => return self.machine.clone(),
+        };
+        let service = own.services.iter().find(|service| service.state != "active");
+        let probe = own.probes.iter().find(|probe| !probe.holds);
+        service
+            .map(|service| format!("{} is {}", service.unit, service.state))
+            .or_else(|| probe.map(|probe| format!("not: {}", probe.name)))
+            .unwrap_or_else(|| "healthy".to_owned())
+    }
+
+    /// What it is at the moment, of the states that its role can have: `leader`, `replica`.
+    #[must_use]
+    pub fn state(&self) -> Option<&str> {
+        let facts = &self.own.as_ref()?.facts;
+        facts.iter().rev().find(|fact| fact.name == "state").map(|fact| fact.value.as_str())
+    }
+
+    /// The other facts of the role that it is there for: the one whose stage runs last.
+    #[must_use]
+    pub fn details(&self) -> String {
+        let facts = self.own.as_ref().map(|own| &own.facts[..]).unwrap_or_default();
+        let role = facts.last().map_or("", |fact| fact.role.as_str());
+        let told = facts.iter().filter(|fact| fact.name != "state" && !fact.value.is_empty() && fact.role == role);
+        told.map(|fact| format!("{} {}", fact.name, fact.value)).collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl Session {

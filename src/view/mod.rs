@@ -7,6 +7,7 @@ mod drills;
 mod plain;
 mod plan;
 mod run;
+mod watch;
 
 pub use checks::{checks, findings};
 pub use cost::{cost, money_change};
@@ -14,3 +15,4 @@ pub use drills::drills;
 pub use plain::{count, duration, line};
 pub use plan::{PlanStyle, drift_text, plan_text, summary};
 pub use run::{Style, json_line, show};
+pub use watch::{Place, Screen};

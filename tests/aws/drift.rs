@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{SMALL, front::Place, world::shape};
+use crate::{SMALL, front::Place, power::switch, world::shape};
 
 fn drifted(act: impl Fn(&Place), named: &[&str]) {
     let place = Place::new(SMALL);
@@ -41,6 +41,23 @@ fn a_stopped_instance_is_started() {
         },
         &["demo-postgres-1", "start instance"],
     );
+}
+
+#[test]
+fn a_drill_takes_a_machines_power_away_and_gives_it_back() {
+    let place = Place::new(SMALL);
+    place.apply(&[]).ok();
+    place.front.forget_calls();
+    switch(&place.command("drill", &[]), "demo-app-1", "restart");
+    switch(&place.command("drill", &[]), "demo-app-1", "off");
+    let calls = place.front.calls_of("StopInstances");
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert_eq!((&calls[0]["params"]["Force"], &calls[0]["params"]["SkipOsShutdown"]), (&json!(true), &json!(true)));
+    assert_ne!(place.instance("demo-app-1")["State"]["Name"], "running");
+    switch(&place.command("drill", &[]), "demo-app-1", "on");
+    switch(&place.command("drill", &[]), "demo-app-1", "on");
+    assert_eq!(place.instance("demo-app-1")["State"]["Name"], "running");
+    place.assert_settled();
 }
 
 #[test]

@@ -16,6 +16,8 @@ mod images;
 mod keys;
 mod killed;
 mod networks;
+#[path = "../support/power.rs"]
+mod power;
 mod prices;
 mod refusals;
 mod sizes;

@@ -10,6 +10,7 @@ use crate::{
     SMALL,
     azure_fake::{CLIENT, SECRET, SUBSCRIPTION, TENANT},
     place::Place,
+    power::switch,
 };
 
 /// Somebody else's client.
@@ -22,6 +23,20 @@ pub fn somebody(place: &Place) -> Client {
     };
     let patience = Patience { between: Duration::from_millis(50), total: Duration::from_secs(60) };
     Client::new(Where::at(&place.fake.endpoint()).unwrap(), login, SUBSCRIPTION).with_patience(patience)
+}
+
+#[test]
+fn a_drill_takes_a_machines_power_away_and_gives_it_back() {
+    let place = Place::new(SMALL);
+    place.apply(&[]).ok();
+    switch(&place.command("drill", &[]), "demo-app-1", "restart");
+    place.assert_settled();
+    switch(&place.command("drill", &[]), "demo-app-1", "off");
+    let plan = place.refarch("plan", &["--infrastructure", "--detailed-exitcode"]).ended(2);
+    assert!(plan.out.contains("start instance"), "{}", plan.out);
+    switch(&place.command("drill", &[]), "demo-app-1", "on");
+    switch(&place.command("drill", &[]), "demo-app-1", "on");
+    place.assert_settled();
 }
 
 fn drifted(act: impl AsyncFn(Client), named: &[&str]) {

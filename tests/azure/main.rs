@@ -17,6 +17,8 @@ mod faults;
 mod identities;
 mod killed;
 mod place;
+#[path = "../support/power.rs"]
+mod power;
 mod refusals;
 mod registrations;
 mod sizes;

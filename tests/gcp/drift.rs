@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{SMALL, place::Place};
+use crate::{SMALL, place::Place, power::switch};
 
 #[test]
 fn a_machine_that_was_removed_is_made_anew() {
@@ -24,6 +24,19 @@ fn a_machine_that_was_stopped_is_started() {
     place.double.tamper(&place.path_of("demo-app-1"), json!({ "status": "TERMINATED" }));
     place.plan().ended(2);
     place.apply(&[]).ok();
+    assert_eq!(place.machines()["demo-app-1"]["status"], "RUNNING");
+    place.assert_settled();
+}
+
+#[test]
+fn a_drill_takes_a_machines_power_away_and_gives_it_back() {
+    let place = Place::new(SMALL);
+    place.apply(&[]).ok();
+    switch(&place.command("drill", &[]), "demo-app-1", "restart");
+    switch(&place.command("drill", &[]), "demo-app-1", "off");
+    assert_eq!(place.machines()["demo-app-1"]["status"], "TERMINATED");
+    switch(&place.command("drill", &[]), "demo-app-1", "on");
+    switch(&place.command("drill", &[]), "demo-app-1", "on");
     assert_eq!(place.machines()["demo-app-1"]["status"], "RUNNING");
     place.assert_settled();
 }

@@ -15,6 +15,8 @@ mod faults;
 mod keys;
 mod killed;
 mod place;
+#[path = "../support/power.rs"]
+mod power;
 mod refusals;
 mod sizes;
 mod vendor;

@@ -28,7 +28,7 @@ async fn an_environment_survives_what_it_must_and_grows_and_shrinks() {
     place.write("refarch.yaml", &environment("test"));
     interrupted(&place);
     killed(&place);
-    drilled(&place);
+    watched(&place, drilled);
     scaled(&place);
 
     place.destroy().expect(0);
@@ -51,6 +51,29 @@ fn refused(place: &Place) {
     place.on("drilled-pgbouncer-1", "systemctl start pgbouncer").expect(0);
 }
 
+/// Somebody watches meanwhile, and is told what happens.
+fn watched(place: &Place, work: fn(&Place)) {
+    let told = place.path("watched.log");
+    let log = std::fs::File::create(&told).unwrap();
+    let mut watching = place.start_into(log, &["watch", "--every", "1", "--output", "plain"]);
+    work(place);
+    terminate(&watching);
+    assert_eq!(watching.wait().unwrap().code(), Some(0));
+    let told = std::fs::read_to_string(told).unwrap();
+    for text in [
+        "nodes healthy",
+        "drill: postgres-leader-killed on drilled-postgres-",
+        " is leader, was replica",
+        " is healthy again",
+    ] {
+        assert!(told.contains(text), "no `{text}` in\n{told}");
+    }
+}
+
+fn terminate(child: &std::process::Child) {
+    assert!(std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+}
+
 fn await_fault(place: &Place) {
     let file = place.path(".refarch").join(NAME).join("faults.json");
     let patience = Instant::now() + Duration::from_secs(120);
@@ -64,8 +87,7 @@ fn await_fault(place: &Place) {
 fn interrupted(place: &Place) {
     let mut running = place.start(&["drill", "--only", "sentinel-stopped"]);
     await_fault(place);
-    let ended = std::process::Command::new("kill").args(["-TERM", &running.id().to_string()]).status().unwrap();
-    assert!(ended.success());
+    terminate(&running);
     assert_eq!(running.wait().unwrap().code(), Some(130));
     assert!(!place.path(".refarch").join(NAME).join("faults.json").exists());
     place.on("role:redis", "systemctl is-active redis-sentinel").expect(0);
@@ -152,7 +174,15 @@ fn scaled(place: &Place) {
     let refused = place.refarch(&["scale", "consul=1", "redis=2", "--yes"]).expect(65);
     assert!(refused.stderr.contains("redis"), "{}", refused.stderr);
 
-    place.refarch(&["scale", "app=3", "postgres=4", "--yes"]).expect(0).says("checks hold");
+    // The controller is killed while the new nodes are configured.
+    let mut scaling = place.start(&["scale", "app=3", "postgres=4", "--yes"]);
+    let patience = Instant::now() + Duration::from_secs(180);
+    while place.on("drilled-postgres-4", "true").code != 0 {
+        assert!(Instant::now() < patience && scaling.try_wait().unwrap().is_none(), "no new node came");
+    }
+    scaling.kill().unwrap();
+    scaling.wait().unwrap();
+    place.refarch(&["resume", "--yes"]).expect(0).says("checks hold");
     let file = std::fs::read_to_string(place.path("refarch.yaml")).unwrap();
     assert!(file.contains("app: { count: 3 }") && file.contains("postgres: { count: 4 }"), "{file}");
     assert!(file.contains("# as few as the drills need"), "{file}");

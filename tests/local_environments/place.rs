@@ -56,11 +56,16 @@ impl Place {
 
     /// The binary, started and not waited for.
     pub fn start(&self, arguments: &[&str]) -> std::process::Child {
+        self.start_into(std::process::Stdio::null(), arguments)
+    }
+
+    /// The same, with somewhere for its standard output.
+    pub fn start_into(&self, stdout: impl Into<std::process::Stdio>, arguments: &[&str]) -> std::process::Child {
         Command::new(env!("CARGO_BIN_EXE_refarch"))
             .args(arguments)
             .current_dir(self.folder.path())
             .env("NO_COLOR", "1")
-            .stdout(std::process::Stdio::null())
+            .stdout(stdout)
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap()

@@ -297,6 +297,10 @@ impl Cloud for Aws {
         Box::pin(async move { machine::stop(self.clients().await?, handle).await })
     }
 
+    fn cut<'a>(&'a self, handle: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move { machine::cut(self.clients().await?, handle).await })
+    }
+
     fn change<'a>(
         &'a self,
         making: Making<'a>,

@@ -336,6 +336,12 @@ pub async fn stop(clients: &Clients, handle: &str) -> Result<(), ProviderError> 
     stop.map(drop).map_err(|error| failed(&format!("stop {handle}"), "ec2:StopInstances", &error))
 }
 
+/// Takes a machine's power away.
+pub async fn cut(clients: &Clients, handle: &str) -> Result<(), ProviderError> {
+    let stop = clients.ec2.stop_instances().instance_ids(handle).force(true).skip_os_shutdown(true).send().await;
+    stop.map(drop).map_err(|error| failed(&format!("switch off {handle}"), "ec2:StopInstances", &error))
+}
+
 /// Changes attributes; a machine type wants it stopped, which it is.
 pub async fn change(
     clients: &Clients,

@@ -326,6 +326,13 @@ impl Cloud for Azure {
         })
     }
 
+    fn cut<'a>(&'a self, handle: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let sent = self.client.act(handle, "powerOff?skipShutdown=true", compute::VERSION).await;
+            sent.map_err(|error| failed(&format!("switch off {}", last(handle)), &error))
+        })
+    }
+
     /// Deallocates: a machine that is only stopped is paid for, and keeps its size.
     fn stop<'a>(&'a self, handle: &'a str) -> Answer<'a, ()> {
         Box::pin(async move {

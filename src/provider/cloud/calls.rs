@@ -185,6 +185,9 @@ pub trait Cloud: Send + Sync {
     /// Stops a machine.
     fn stop<'a>(&'a self, handle: &'a str) -> Answer<'a, ()>;
 
+    /// Takes a machine's power away: nothing that runs on it is told.
+    fn cut<'a>(&'a self, handle: &'a str) -> Answer<'a, ()>;
+
     /// Changes attributes where it stands. A machine whose change needs a stop is stopped.
     fn change<'a>(
         &'a self,

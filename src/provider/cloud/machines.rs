@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     event::StepLog,
-    provider::{Host, ProviderError, Resource, ResourceId},
+    provider::{Host, Power, ProviderError, Resource, ResourceId},
     topology::Topology,
 };
 
@@ -271,6 +271,32 @@ impl<C: Cloud> CloudProvider<C> {
                 Err(permanent(doing, format!("{handle} was removed by somebody"), Some("`apply` again makes it anew")))
             }
         }
+    }
+
+    /// Whether it was for the cloud to do.
+    pub(super) async fn power_now(&self, node: &str, power: Power) -> Result<bool, ProviderError> {
+        use MachineState as S;
+        // A restart in order is the machine's own affair: clouds only ask it for one.
+        if power == Power::Restart {
+            return Ok(false);
+        }
+        self.ready().await?;
+        let id = format!("node/{node}");
+        let handle = self.book.need(&format!("switch {node}"), &id)?;
+        let ask = |handles| self.cloud.states(handles);
+        let doing = if power == Power::Off { format!("switch off {id}") } else { format!("switch on {id}") };
+        if power == Power::Off {
+            self.cloud.cut(&handle).await?;
+            let off = |state: Option<&S>| !matches!(state, Some(S::Pending | S::Running));
+            self.waits.until(&doing, &handle, off, MACHINE, ask).await?;
+            return Ok(true);
+        }
+        // It takes a while until a machine that was switched off can be switched on.
+        let settled = |state: Option<&S>| !matches!(state, Some(S::Stopping));
+        if self.waits.until(&doing, &handle, settled, MACHINE, ask).await? != Some(S::Running) {
+            self.run_again(&id, &handle).await?;
+        }
+        Ok(true)
     }
 
     pub(super) async fn run_again(&self, id: &str, handle: &str) -> Result<(), ProviderError> {

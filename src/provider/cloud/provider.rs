@@ -23,7 +23,8 @@ use crate::{
     cost::{Charge, PriceTable},
     event::StepLog,
     provider::{
-        Expiring, FieldChange, Finding, Host, Live, Mutability, Provider, ProviderError, Resource, Stranger, keys::Keys,
+        Expiring, FieldChange, Finding, Host, Live, Mutability, Power, Provider, ProviderError, Resource, Stranger,
+        keys::Keys,
     },
     topology::Topology,
 };
@@ -158,7 +159,7 @@ impl<C: Cloud> CloudProvider<C> {
     }
 
     /// Fills the book where nothing was listed yet (a resumed run plans nothing and so looks at nothing).
-    async fn ready(&self) -> Result<(), ProviderError> {
+    pub(super) async fn ready(&self) -> Result<(), ProviderError> {
         let mut looked = self.looked.lock().await;
         if !*looked {
             let mut found = self.only_own(self.cloud.list().await?);
@@ -436,6 +437,10 @@ impl<C: Cloud> Provider for CloudProvider<C> {
             let handle = self.book.need(&format!("start {}", resource.id), &resource.id)?;
             self.run_again(&resource.id, &handle).await
         })
+    }
+
+    fn power<'a>(&'a self, node: &'a str, power: Power) -> BoxFuture<'a, Result<bool, ProviderError>> {
+        Box::pin(self.power_now(node, power))
     }
 
     fn update<'a>(

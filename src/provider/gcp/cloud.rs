@@ -299,6 +299,10 @@ impl Cloud for Gcp {
         Box::pin(async move { self.at().await?.stop(handle).await })
     }
 
+    fn cut<'a>(&'a self, handle: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move { self.at().await?.cut(handle).await })
+    }
+
     fn change<'a>(
         &'a self,
         making: Making<'a>,

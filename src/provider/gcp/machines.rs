@@ -245,6 +245,13 @@ impl At<'_> {
         act!(self, &doing, call).map_err(|fault| fault.told(doing))
     }
 
+    pub(super) async fn cut(&self, handle: &str) -> Result<(), ProviderError> {
+        let (name, zone) = parts(handle);
+        let doing = format!("switch off {name}");
+        let call = self.clients.instances.stop().set_zone(zone).set_instance(name).set_no_graceful_shutdown(true);
+        act!(self, &doing, call).map_err(|fault| fault.told(doing))
+    }
+
     pub(super) async fn remove_machine(&self, handle: &str, log: &StepLog) -> Result<(), ProviderError> {
         let (name, zone) = parts(handle);
         let doing = format!("remove {name}");

@@ -174,7 +174,7 @@ impl Client {
         self.change(Method::Patch, id, "", version, Some(body), Condition::Always).await
     }
 
-    /// Has a resource do something (`start`, `deallocate`), and waits until that is done.
+    /// Has a resource do something (`start`, `powerOff?skipShutdown=true`), and waits until that is done.
     ///
     /// # Errors
     /// As [`Client::put`].

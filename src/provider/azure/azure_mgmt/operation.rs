@@ -35,8 +35,10 @@ impl Client {
         body: Option<Vec<u8>>,
         condition: Condition<'_>,
     ) -> Result<Value, AzureError> {
+        let (action, asked) = action.split_once('?').unwrap_or((action, ""));
         let path = if action.is_empty() { id.to_owned() } else { format!("{id}/{action}") };
-        let url = self.url(&path, &[("api-version", version)])?;
+        let query: Vec<_> = [("api-version", version)].into_iter().chain(asked.split_once('=')).collect();
+        let url = self.url(&path, &query)?;
         let mut busy = 0;
         let answer = loop {
             match self.send(method, &url, body.clone(), condition).await {
