@@ -169,7 +169,9 @@ impl Screen<'_> {
             _ => "NODE".to_owned(),
         };
         let mut strips: BTreeMap<&str, Vec<&Strip>> = BTreeMap::new();
-        let run = look.run.as_ref().filter(|run| run.state == "running");
+        // Of a run that works on the environment as a whole there is nothing to see on nodes.
+        let on_nodes = |run: &&RunLook| run.state == "running" && run.strips.iter().any(|strip| strip.node.is_some());
+        let run = look.run.as_ref().filter(on_nodes);
         for strip in run.iter().flat_map(|run| &run.strips) {
             if let Some(node) = &strip.node {
                 strips.entry(node).or_default().push(strip);

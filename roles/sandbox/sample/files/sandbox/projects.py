@@ -1,7 +1,9 @@
 """Projects: rows in PostgreSQL, work in Redis, repositories on the storages."""
 
 import json
+import queue
 import re
+import threading
 import uuid
 
 import psycopg2.errors
@@ -9,6 +11,8 @@ import psycopg2.errors
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 QUEUE = "sandbox:jobs"
 CACHE_SECONDS = 30
+# How long a job is kept here for a Redis that is away; after that the workers' own search has found it long since.
+LATE_SECONDS = 60
 FIELDS = "id::text, name, storage, state, node, created_at::text, ready_at::text"
 
 
@@ -25,6 +29,8 @@ class Projects:
         self.cache = cache
         self.jobs = jobs
         self.storages = storages
+        self.late = queue.SimpleQueue()
+        threading.Thread(target=self._catch_up, daemon=True).start()
 
     @staticmethod
     def valid(name):
@@ -95,11 +101,24 @@ class Projects:
         return self.database.run(select, patience)
 
     def enqueue(self, kind, identity):
-        """Asks a worker to do something. Where Redis is away, the workers' own search finds it in the database."""
+        """Asks a worker to do something. Where Redis is away, that waits for it and the request does not: its row is
+        committed. Where this process dies first, the workers' own search finds it in the database."""
+        job = json.dumps({"kind": kind, "project": identity})
         try:
-            self.jobs.run(lambda client: client.lpush(QUEUE, json.dumps({"kind": kind, "project": identity})), patience=3)
-        except Exception as error:  # noqa: BLE001 - the row is committed: the request has succeeded
-            print(f"job for {identity} not queued: {error}", flush=True)
+            self._queue(job, patience=0)
+        except Exception:  # noqa: BLE001
+            self.late.put(job)
+
+    def _queue(self, job, patience):
+        self.jobs.run(lambda client: client.lpush(QUEUE, job), patience)
+
+    def _catch_up(self):
+        while True:
+            job = self.late.get()
+            try:
+                self._queue(job, patience=LATE_SECONDS)
+            except Exception as error:  # noqa: BLE001
+                print(f"not queued: {job}: {error}", flush=True)
 
     def forget(self, name):
         """Drops a project from the cache."""

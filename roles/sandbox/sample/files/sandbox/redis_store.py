@@ -28,7 +28,7 @@ class Store:
             "decode_responses": True,
             "socket_connect_timeout": 1,
             # Longer than any wait that is asked of Redis.
-            "socket_timeout": 5,
+            "socket_timeout": 3,
             "socket_keepalive": True,
         }
         if settings["sentinels"]:
