@@ -2,12 +2,14 @@
 //!
 //! `docs/design/architecture.md` tells how the modules work together and what none of them may do.
 
+pub mod bundle;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod configure;
 pub mod cost;
 pub mod diagnostic;
+pub mod distribution;
 pub mod draw;
 pub mod drill;
 pub mod engine;

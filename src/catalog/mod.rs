@@ -13,7 +13,7 @@ pub mod version;
 pub use drills::{DrillSpec, Drills, Machine, Target, WatchSpec, Which};
 pub use product_settings::{Complaint, ProductSettings};
 pub use role::{
-    Check, CommandSpec, CountRule, DirectorySpec, FileSpec, LeaveSpec, LinkSpec, Phase, PortSpec, ProbeSpec, Protocol,
+    Check, CommandSpec, CountRule, DirectorySpec, FetchSpec, FileSpec, LeaveSpec, LinkSpec, Phase, PortSpec, ProbeSpec, Protocol,
     Reach, RequirementSpec, Role, Rolling, SecretSpec, ServiceSpec, SettingCheck, SettingSpec, SshKeyKind, StatusSpec,
     UpgradeSpec,
 };

@@ -44,6 +44,9 @@ pub struct Role {
     /// `gnupg/gnupg2`; `netbase/` where they need none, `/policycoreutils-python-utils` where only they need one.
     #[serde(default)]
     pub packages: Vec<String>,
+    /// What nodes fetch by themselves, so that it is known where nothing can be fetched.
+    #[serde(default)]
+    pub fetches: Vec<FetchSpec>,
     /// Directories, made in this order.
     #[serde(default)]
     pub directories: Vec<DirectorySpec>,
@@ -94,7 +97,30 @@ pub struct Role {
     pub leave: Option<LeaveSpec>,
 }
 
+/// Something that nodes fetch by themselves: a command downloads or installs it.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FetchSpec {
+    /// What, in words.
+    pub what: String,
+    /// Distribution packages that make it unnecessary where they are installed before: a bundle holds them.
+    #[serde(default)]
+    pub packages: Vec<String>,
+    /// What to do where nothing can be fetched, and no package helps.
+    #[serde(default)]
+    pub instead: Option<String>,
+    /// Only where this holds.
+    #[serde(default)]
+    pub when: Option<String>,
+}
+
 impl Role {
+    /// Its packages by their names in Debian.
+    pub fn debian_packages(&self) -> impl Iterator<Item = &str> {
+        let names = self.packages.iter().map(|name| name.split('/').next().unwrap_or(name));
+        names.filter(|name| !name.is_empty())
+    }
+
     /// Whether the role does anything on some node, rather than only bring others along.
     #[must_use]
     pub fn has_resources(&self) -> bool {

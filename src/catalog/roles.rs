@@ -125,9 +125,7 @@ impl StackCatalog {
     /// The packages of all roles by their names in Debian, sorted, each once.
     #[must_use]
     pub fn packages(&self) -> Vec<String> {
-        let all =
-            self.roles.values().flat_map(|role| &role.packages).map(|name| name.split('/').next().unwrap_or(name));
-        let all: BTreeSet<&str> = all.filter(|name| !name.is_empty()).collect();
+        let all: BTreeSet<&str> = self.roles.values().flat_map(Role::debian_packages).collect();
         all.into_iter().map(str::to_owned).collect()
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Failure, Format, Output, Target};
+use super::{Failure, Format, Output, Target, bundle::FromBundle};
 use crate::{
     engine::{FailedStep, Report, StopHandle, StopSignal},
     event::{Event, Events},
@@ -40,6 +40,8 @@ pub struct Args {
     /// Make machines and what they stand on, and configure nothing on them
     #[arg(long)]
     infrastructure: bool,
+    #[command(flatten)]
+    bundle: FromBundle,
 }
 
 /// Arguments of every verb that changes something.
@@ -67,7 +69,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         Some(saved) => saved.request(),
         None => args.target.request()?,
     };
-    let session = Session::open(&request)?;
+    let session = args.bundle.open(&request, output)?;
     warn(&session, output);
     let change = Making {
         command: format!("apply {}", session.topology().environment),

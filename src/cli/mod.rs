@@ -3,6 +3,7 @@
 mod adopt;
 mod apply;
 mod backup;
+mod bundle;
 mod check;
 mod completion;
 mod cost;
@@ -74,6 +75,8 @@ enum Command {
     /// Make the environment what its file says, and prove that it works
     #[command(alias = "up")]
     Apply(apply::Args),
+    /// Pack every package and image that the environment needs into one file, for a place without a network
+    Bundle(bundle::Args),
     /// Show what the environment costs by the hour and by the month
     Cost(cost::Args),
     /// Show every node: role, address, health, who leads, versions
@@ -163,6 +166,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Check(args) => check::run(args, &output).await,
         Command::Plan(args) => plan::run(args, &output).await,
         Command::Apply(args) => apply::run(args, &output).await,
+        Command::Bundle(args) => bundle::run(args, &output).await,
         Command::Cost(args) => cost::run(args, &output).await,
         Command::Status(args) => status::run(args, &output).await,
         Command::Watch(args) => watch::run(args, &output).await,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, Output, Target};
+use super::{Failure, Output, Target, bundle::FromBundle};
 use crate::{
     exit,
     session::{Session, Survey},
@@ -38,11 +38,13 @@ pub struct Args {
     /// Machines and what they stand on alone; no node is looked at
     #[arg(long)]
     infrastructure: bool,
+    #[command(flatten)]
+    bundle: FromBundle,
 }
 
 /// Shows what an apply would do; changes nothing.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&args.target.request()?)?;
+    let session = args.bundle.open(&args.target.request()?, output)?;
     if args.refresh_only {
         return drift(&session, &args, output).await;
     }

@@ -3,13 +3,14 @@
 use super::{
     Failure, Output,
     apply::{RunArgs, Work, carry_out, consent, take_lock, under_lock},
+    bundle::FromBundle,
     target::{Target, TargetOption},
 };
 use crate::{
     exit,
     journal::RunId,
     plan::Verb,
-    session::{self, Session},
+    session,
 };
 
 /// Arguments of `resume`.
@@ -19,13 +20,15 @@ pub struct Args {
     target: TargetOption,
     #[command(flatten)]
     run: RunArgs,
+    #[command(flatten)]
+    bundle: FromBundle,
     /// Run to finish [default: the latest, if it was not done]
     id: Option<String>,
 }
 
 /// Runs the steps of a run's plan that did not end well.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&Target::from(args.target).request()?)?;
+    let session = args.bundle.open(&Target::from(args.target).request()?, output)?;
     let unfinished = || match session.runs().latest_unfinished().map_err(session::Error::from)? {
         Some(run) => Ok(run.id),
         None => Err(Failure::new(exit::FAILED, "no run is left to finish").hint("`refarch runs` lists them")),
@@ -46,6 +49,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         return Err(Failure::new(exit::FAILED, format!("run {id} was a drill: there is nothing to take up"))
             .hint("make it again with `refarch drill`; what it broke is mended"));
     }
+    session.same_bundle(id.as_str())?;
     // An upgrade is finished with the version that it began for, whatever the file says.
     let session = match (resumed.plan.verb, &resumed.plan.to) {
         (Verb::Upgrade, Some(version)) => session.at_version(version)?,

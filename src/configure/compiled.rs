@@ -31,6 +31,7 @@ pub(super) struct Conditional {
 /// The texts of one role, in the order of the lists in `role.yaml`.
 pub(super) struct CompiledRole {
     pub(super) requires: Vec<Conditional>,
+    pub(super) fetches: Vec<Conditional>,
     pub(super) directories: Vec<Conditional>,
     pub(super) files: Vec<Conditional>,
     pub(super) links: Vec<Conditional>,
@@ -129,6 +130,7 @@ impl Compiler<'_> {
             files: self.list(&role.files, |spec| (spec.when.as_ref(), vec![&spec.path]))?,
             links: self.list(&role.links, |spec| (spec.when.as_ref(), vec![&spec.path, &spec.target]))?,
             absent: self.list(&role.absent, |path| (None, vec![path]))?,
+            fetches: self.list(&role.fetches, |spec| (spec.when.as_ref(), vec![&spec.what]))?,
             uploads: self
                 .list(&role.uploads, |spec| (spec.when.as_ref(), vec![&spec.path, &spec.source, &spec.unless]))?,
             commands: self.list(&role.commands, |spec: &CommandSpec| {

@@ -22,7 +22,7 @@ mod upload;
 pub use inputs::{Inputs, RenderError, SecretSource};
 pub use program::{Mode, compile, compile_check};
 pub use record::{Author, RecordLine};
-pub use render::{Renderer, Script};
+pub use render::{Fetched, Renderer, Script};
 pub use resource::{Item, ItemResult, Moment, Outcome, Stage, Task, Want};
 pub use run::{ConfigureError, StageReport, check_node, run_stage};
 pub use status::{NodeQuestions, NodeStatus, node_status, status_program};

@@ -7,6 +7,7 @@ use indexmap::IndexSet;
 use super::{
     resource::{Item, Stage, Want},
     template::sha256,
+    upload::CONTENTS,
 };
 use crate::remote::{Program, shell::quote};
 
@@ -39,11 +40,18 @@ pub(super) struct Layout<'a> {
     pub(super) policy: &'a str,
     /// What tells which distribution it is.
     pub(super) release: &'a str,
+    /// Folder for packages from a bundle.
+    pub(super) packages: &'a str,
 }
 
 /// Where things lie on every node.
 pub(super) const LAYOUT: Layout<'static> =
-    Layout { state: "/var/lib/refarch", policy: "/usr/sbin/policy-rc.d", release: "/etc/os-release" };
+    Layout {
+        state: "/var/lib/refarch",
+        policy: "/usr/sbin/policy-rc.d",
+        release: "/etc/os-release",
+        packages: "/var/cache/refarch/packages",
+    };
 
 /// Compiles one stage.
 #[must_use]
@@ -63,20 +71,58 @@ pub(super) fn compile_at(stages: &[&Stage], mode: Mode, layout: &Layout<'_>) -> 
     if mode == Mode::Check {
         compiler.ask_questions(&items);
     }
+    let depot = items.iter().find_map(|item| match &item.want {
+        Want::Packages { depot, .. } => depot.as_deref(),
+        _ => None,
+    });
+    // Packages of a bundle come before the contents of files, over the same connection: these wait until they are asked for.
+    let late = depot.is_some() && !contents(&items).is_empty();
     for (number, item) in items.iter().enumerate() {
         compiler.item(number, &item.want);
+        if matches!(item.want, Want::Packages { depot: Some(_), .. }) && mode == Mode::Apply && late {
+            compiler.words("say", [&number.to_string(), &"send".to_owned(), &format!("0 {CONTENTS}")]);
+        }
         let is_file = |item: &&Item| matches!(item.want, Want::File { .. });
         if mode == Mode::Apply && is_file(item) && !items.get(number + 1).is_some_and(is_file) {
             compiler.text.push_str("settle\n");
         }
     }
     let mode_name = if mode == Mode::Check { "check" } else { "apply" };
-    let mut text =
-        format!("M={mode_name} S={} P={} O={}\n", quote(layout.state), quote(layout.policy), quote(layout.release));
+    let Layout { state, policy, release, packages } = layout;
+    let bundle = if depot.is_some() { packages } else { "" };
+    let mut text = format!(
+        "M={mode_name} S={} P={} O={} B={}\n",
+        quote(state),
+        quote(policy),
+        quote(release),
+        quote(bundle)
+    );
+    if let Some(depot) = depot {
+        text.push_str("shelf() { case $1 in\n");
+        for (platform, shelf) in depot.shelves() {
+            let _ = writeln!(text, "{}) echo {} {} ;;", quote(&platform.to_string()), shelf.sha256, shelf.size);
+        }
+        text.push_str("esac; }\n");
+    }
     text.push_str(&without_comments(include_str!("program.sh")));
     text.push_str(&compiler.text);
     text.push_str("exit \"$BAD\"\n");
-    program(text, &compiler.contents, deadline(&items, mode))
+    let unasked = if late || mode == Mode::Check { Vec::new() } else { contents(&items) };
+    program(text, &unasked, deadline(&items, mode))
+}
+
+/// What travels on standard input when stages are applied: the contents of the files that the shell does not write by itself.
+pub(super) fn contents(items: &[&Item]) -> Vec<u8> {
+    let travelling = items.iter().filter_map(|item| match &item.want {
+        Want::File { content, secret, .. } if written(content, *secret).is_none() => Some(content.as_ref()),
+        _ => None,
+    });
+    travelling.collect::<Vec<&[u8]>>().concat()
+}
+
+/// The text of a file that the shell writes by itself.
+fn written(content: &[u8], secret: bool) -> Option<&str> {
+    if secret && !content.is_empty() { None } else { plain(content) }
 }
 
 /// A program whose text travels on standard input, before what it reads from there itself.
@@ -128,7 +174,6 @@ struct Compiler<'a> {
     packages: IndexSet<&'a str>,
     seen: Seen,
     text: String,
-    contents: Vec<u8>,
 }
 
 /// Which questions have been asked already.
@@ -150,11 +195,10 @@ impl<'a> Compiler<'a> {
             packages: IndexSet::new(),
             seen: Seen::default(),
             text: String::new(),
-            contents: Vec::new(),
         };
         for item in items {
             match &item.want {
-                Want::Packages { names } => compiler.packages.extend(names.iter().map(String::as_str)),
+                Want::Packages { names, .. } => compiler.packages.extend(names.iter().map(String::as_str)),
                 Want::File { path, initial, .. } => {
                     *compiler.folders.entry(parent(path)).or_default() += 1;
                     if compiler.paths.insert(path) && !initial {
@@ -176,7 +220,7 @@ impl<'a> Compiler<'a> {
     fn item(&mut self, number: usize, want: &'a Want) {
         match want {
             Want::Requirement { run } => self.words("requirement", [&number.to_string(), run]),
-            Want::Packages { names } => {
+            Want::Packages { names, .. } => {
                 self.ask_packages();
                 self.call("packages", [number.to_string()].into_iter().chain(names.iter().cloned()));
             }
@@ -188,20 +232,15 @@ impl<'a> Compiler<'a> {
             Want::File { path, content, mode, owner, group, secret, initial } => {
                 let fact = self.fact(path);
                 let kind = kind_and_mode(0o100_000, mode);
-                let sent = self.mode == Mode::Check || (*secret && !content.is_empty());
-                let text = if sent { None } else { plain(content) };
+                let text = if self.mode == Mode::Check { None } else { written(content, *secret) };
                 let several = self.folders[parent(path)] >= SEVERAL;
                 let marks = [("s", *secret), ("i", *initial), ("t", text.is_some()), ("d", several)];
                 let marks: String = marks.iter().filter(|(_, holds)| *holds).map(|(mark, _)| *mark).collect();
                 let flags = format!("-{marks}");
                 let (hash, size) = (sha256(content), content.len().to_string());
                 let words = [&number.to_string(), &fact, &hash, &size, &kind, mode, owner, group, &flags, path];
-                match text {
-                    Some(text) => {
-                        let _ = writeln!(self.text, "TEXT={}", quote(text));
-                    }
-                    None if self.mode == Mode::Apply => self.contents.extend_from_slice(content),
-                    None => {}
+                if let Some(text) = text {
+                    let _ = writeln!(self.text, "TEXT={}", quote(text));
                 }
                 self.words("file", words);
             }

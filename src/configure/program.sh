@@ -1,6 +1,7 @@
 # The part that every program has in common. POSIX sh and coreutils; runs as root.
 #
-# M is `check` or `apply`, S the folder for records, P the path of policy-rc.d, O that of os-release. Standard input, after the program
+# M is `check` or `apply`, S the folder for records, P the path of policy-rc.d, O that of os-release, B the folder for packages
+# from a bundle (empty: there is none). Standard input, after the program
 # itself, holds the contents of the files in the order in which they are named. A line that begins with the byte
 # 0x1e is a message for the controller: number of the resource, outcome, detail. Every other line is for the log.
 umask 077
@@ -113,6 +114,10 @@ ask_packages() { # names
 packages() { # number, names
     i=$1 miss=
     shift
+    if [ "$M$KIND" = applydeb ] && [ -n "$B" ] && ! bundle_only; then
+        fail "$i" "$B cannot be made"
+        return
+    fi
     for n in $(named "$@"); do
         case $NL$HAVE$NL in *"${NL}installed ${n%%[:=]*}$NL"*) ;; *) miss="$miss $n" ;; esac
     done
@@ -123,6 +128,13 @@ packages() { # number, names
     if [ -z "$KIND" ]; then
         fail "$i" "this machine is neither of Debian's kind nor of RHEL's: refarch configures Debian 11 to 13, Ubuntu 20.04 to 24.04, RHEL 8 and 9, and Amazon Linux 2023"
         return
+    fi
+    if [ -n "$B" ]; then
+        SHELF=$(shelf "$(platform)")
+        if [ -z "$SHELF" ]; then
+            fail "$i" "the bundle has no packages for $(platform), and this machine lacks$miss"
+            return
+        fi
     fi
     if [ "$M$KIND" = applyrpm ]; then
         doing "$i" "installing$miss"
@@ -137,8 +149,7 @@ packages() { # number, names
             printf '#!/bin/sh\n# made by refarch while it installs packages: services start when they are configured\nexit 101\n' >"$P"
             chmod 0755 "$P"
         fi
-        set -- /var/lib/apt/lists/*_Packages*
-        if { [ -e "$1" ] && install_now; } || { dpkg --configure -a && apt-get -q -o DPkg::Lock::Timeout=300 update && install_now; }; then :; else
+        if { [ -n "$B" ] && bundled "$i"; } || { [ -z "$B" ] && from_sources; }; then :; else
             fail "$i" "could not install$miss"
             return
         fi
@@ -149,9 +160,75 @@ packages() { # number, names
     fi
     say "$i" changed "install$miss"
 }
-install_now() {
+install_now() { # options
     apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
-        -o Dpkg::Use-Pty=0 install --no-install-recommends $miss 3<&-
+        -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" $miss 3<&-
+}
+from_sources() {
+    set -- /var/lib/apt/lists/*_Packages*
+    { [ -e "$1" ] && install_now; } || { dpkg --configure -a && apt-get -q -o DPkg::Lock::Timeout=300 update && install_now; }
+}
+
+# Packages out of the controller's bundle, whose folder here is B. Nothing else is asked, by what a role runs neither: apt
+# is given one source, a folder of root's, whose index came over this connection with the hash that the bundle says.
+platform() { (. "$O" 2>/dev/null; printf '%s-%s-%s' "${ID-}" "${VERSION_ID-}" "$(dpkg --print-architecture 2>/dev/null || uname -m)"); }
+bundle_only() {
+    [ -d "${B%/*}" ] || (umask 022 && mkdir -p -- "${B%/*}") || return 1
+    [ -d "$B" ] || mkdir -m 0700 -- "$B" || return 1
+    mkdir -p -- "$B/lists/partial" && printf 'deb [trusted=yes] file:%s ./\n' "$B" >"$B/sources.list" && {
+        # What the machine's administrator set for apt stays so.
+        [ ! -d /etc/apt/apt.conf.d ] || echo '#include "/etc/apt/apt.conf.d/";'
+        [ ! -f /etc/apt/apt.conf ] || echo '#include "/etc/apt/apt.conf";'
+        for q in main parts sourceparts preferences preferencesparts; do echo "Dir::Etc::$q \"/dev/null\";"; done
+        echo "Dir::Etc::sourcelist \"$B/sources.list\"; Dir::State::lists \"$B/lists\";"
+        echo 'Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache ""; APT::Default-Release ""; APT::Sandbox::User "root";'
+    } >"$B/apt.conf" && export APT_CONFIG="$B/apt.conf"
+}
+bundled() { # number
+    set -- "$1" $SHELF
+    { [ -f "$B/Packages" ] && y=$(sha256sum <"$B/Packages") && [ "${y%% *}" = "$2" ]; } || rm -f -- "$B/Packages"
+    take "$1" "$2" "$3" Packages && dpkg --configure -a && apt-get -q update 3<&- && y=$(install_now --print-uris) || return 1
+    # It says of each package: 'file:FOLDER/./HASH.deb' NAME SIZE
+    set -- "$1" $(printf '%s\n' "$y" | sed -n "s#^'.*/\([0-9a-f]*\)\.deb' [^ ]* \([0-9]*\).*#\1 \2 \1.deb#p")
+    take "$@" && install_now && rm -f -- "$B"/*.deb "$B"/*.part
+}
+# Everything is asked for at once, and comes in that order. What came of a file before is kept, and counts.
+take() { # number; hash, size and name of each
+    k=$1 z=0 w=
+    shift
+    while [ $# -ge 3 ]; do
+        if [ ! -f "$B/$3" ]; then
+            o=$(stat -c %s -- "$B/$1.part" 2>/dev/null) || o=0
+            if [ "$o" -gt "$2" ]; then
+                rm -f -- "$B/$1.part"
+                o=0
+            fi
+            w="$w $1 $2 $3 $o" z=$((z + $2 - o))
+        fi
+        shift 3
+    done
+    y=$(df -k --output=avail -- "$B" | tail -n 1)
+    if [ "$y" -lt $((z / 1024)) ]; then
+        echo "$B has room for $((y / 1024)) MB, and $((z / 1048576)) MB are to come"
+        return 1
+    fi
+    set -- $w
+    while [ $# -gt 0 ]; do
+        say "$k" send "$4 $1"
+        shift 4
+    done
+    set -- $w
+    while [ $# -gt 0 ]; do
+        head -c "$(($2 - $4))" <&3 >>"$B/$1.part" || return 1
+        y=$(sha256sum <"$B/$1.part")
+        if [ "${y%% *}" != "$1" ]; then
+            [ "$(stat -c %s -- "$B/$1.part")" -lt "$2" ] || rm -f -- "$B/$1.part"
+            echo "$3 did not arrive whole; what did is kept, and the next run goes on from there"
+            return 1
+        fi
+        mv -fT -- "$B/$1.part" "$B/$3" || return 1
+        shift 4
+    done
 }
 
 # What root makes needs no chown where it is for root, in a folder that passes no group on.

@@ -157,8 +157,10 @@ impl Rig {
 
     async fn run(&self, mode: Mode, items: &[Item]) -> Ran {
         let stage = Stage { node: "here".to_owned(), role: "test".to_owned(), resources: items.to_vec() };
-        let (state, policy, release) = (self.text("state"), self.text("policy-rc.d"), self.text("os-release"));
-        let program = compile_at(&[&stage], mode, &Layout { state: &state, policy: &policy, release: &release });
+        let [state, policy, release, packages] =
+            ["state", "policy-rc.d", "os-release", "cache/packages"].map(|name| self.text(name));
+        let layout = Layout { state: &state, policy: &policy, release: &release, packages: &packages };
+        let program = compile_at(&[&stage], mode, &layout);
         let _ = fs::remove_file(self.path("calls"));
         let (events, mut receiver) = Events::channel();
         let log = StepLog::new(events, "step", None);
@@ -230,7 +232,7 @@ async fn what_a_role_requires_is_asked_before_anything_changes() {
 fn everything(rig: &Rig) -> Vec<Item> {
     let marker = rig.text("etc/app/marker");
     vec![
-        Item { id: "packages".to_owned(), want: Want::Packages { names: vec!["nginx".into(), "jq".into()] } },
+        Item { id: "packages".to_owned(), want: Want::Packages { names: vec!["nginx".into(), "jq".into()], depot: None } },
         rig.directory("etc/app"),
         rig.file("etc/app/first", "one\nzwei ä 'quoted' \"twice\" $HOME `id`\n"),
         rig.special("etc/app/secret", "hush-hush", true, false),
@@ -568,7 +570,7 @@ async fn content_that_does_not_arrive_whole_never_replaces_a_file() {
     let content = "x".repeat(100_000);
     let stage = Stage { node: "here".into(), role: "test".into(), resources: vec![rig.file("etc/big", &content)] };
     let (state, policy, release) = (rig.text("state"), rig.text("policy-rc.d"), rig.text("os-release"));
-    let layout = Layout { state: &state, policy: &policy, release: &release };
+    let layout = Layout { state: &state, policy: &policy, release: &release, packages: "" };
     let mut program = compile_at(&[&stage], Mode::Apply, &layout);
     program.stdin.truncate(program.stdin.len() - 1000);
     let (events, _receiver) = Events::channel();
@@ -692,7 +694,7 @@ async fn an_upload_that_broke_off_goes_on_where_it_stopped() {
 async fn packages_have_the_names_of_the_distribution() {
     let rig = Rig::new();
     let names = ["curl", "gnupg/gnupg2", "netbase/", "/policycoreutils-python-utils"].map(str::to_owned).to_vec();
-    let items = [Item { id: "packages".into(), want: Want::Packages { names } }];
+    let items = [Item { id: "packages".into(), want: Want::Packages { names, depot: None } }];
     let ran = rig.run(Mode::Check, &items).await;
     assert_eq!(ran.of("packages"), (Outcome::Changed, "install curl gnupg netbase".to_owned()));
     let rpm = "case $4 in curl) exit 0 ;; *) test -e \"$D/packages/$4\" ;; esac";
@@ -718,7 +720,7 @@ async fn packages_have_the_names_of_the_distribution() {
 async fn packages_that_cannot_be_installed_fail_and_hold_no_service_back() {
     let rig = Rig::new();
     fs::write(rig.path("no-packages"), "").unwrap();
-    let items = [Item { id: "packages".into(), want: Want::Packages { names: vec!["nginx".into()] } }];
+    let items = [Item { id: "packages".into(), want: Want::Packages { names: vec!["nginx".into()], depot: None } }];
     let ran = rig.run(Mode::Apply, &items).await;
     assert_eq!(ran.of("packages"), (Outcome::Failed, "could not install nginx".to_owned()));
     assert!(ran.report.unwrap_err().output().iter().any(|line| line.contains("nothing there")));

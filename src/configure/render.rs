@@ -20,7 +20,11 @@ use super::{
     status::{Fact, NodeQuestions, Probe},
     template, upload,
 };
-use crate::catalog::{PathCheck, Phase, Role, SecretSpec, ServiceSpec};
+use crate::{
+    bundle::Depot,
+    catalog::{PathCheck, Phase, Role, SecretSpec, ServiceSpec},
+    remote::shell::quote,
+};
 
 /// Seconds that a text of an upgrade may take where its role says nothing.
 const UPGRADE_DEADLINE: u32 = 1800;
@@ -33,6 +37,20 @@ pub struct Renderer<'a> {
     facts: Arc<Facts>,
     compiled: Compiled,
     shared: Mutex<Shared>,
+    depot: Option<Arc<Depot>>,
+}
+
+/// Something that a node fetches by itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fetched {
+    /// Role that does.
+    pub role: String,
+    /// What, in words.
+    pub what: String,
+    /// What to do where nothing can be fetched.
+    pub instead: Option<String>,
+    /// Distribution packages that make it unnecessary.
+    pub packages: Vec<String>,
 }
 
 /// What is the same on every node that carries a role is rendered once. Keys are role and name.
@@ -73,7 +91,14 @@ impl<'a> Renderer<'a> {
             compiled: Compiled::new(inputs.catalog)?,
             inputs,
             shared: Mutex::default(),
+            depot: None,
         })
+    }
+
+    /// Lets nodes take their packages out of a bundle, and from nowhere else.
+    #[must_use]
+    pub fn with_depot(self, depot: Option<Arc<Depot>>) -> Self {
+        Self { depot, ..self }
     }
 
     /// All stages of a node, in the order in which they run.
@@ -134,6 +159,18 @@ impl<'a> Renderer<'a> {
             }
         }
         Ok(tasks)
+    }
+
+    /// What a node's roles fetch by themselves, besides the packages that they name.
+    ///
+    /// # Errors
+    /// When something in a role is wrong for this node.
+    pub fn fetched(&self, node: &str) -> Result<Vec<Fetched>, RenderError> {
+        let mut fetched = Vec::new();
+        for name in self.roles(node)? {
+            fetched.extend(self.role(node, name)?.fetched()?);
+        }
+        Ok(fetched)
     }
 
     /// The script of a whole-path check for a node that it runs on.
@@ -309,11 +346,8 @@ impl RoleOnNode<'_> {
             }
         }
         if !self.role.packages.is_empty() {
-            let mut names = self.role.packages.clone();
-            names.sort();
-            names.dedup();
-            names::check(&names, names::package, &self.compiled.place)?;
-            add("packages".to_owned(), Want::Packages { names });
+            let names = self.role.packages.clone();
+            self.packages(names, &mut add)?;
         }
         for (spec, texts) in self.role.directories.iter().zip(&self.compiled.directories) {
             if !self.wanted(texts)? {
@@ -378,6 +412,37 @@ impl RoleOnNode<'_> {
         }
         self.commands(Phase::After, &mut add)?;
         Ok(Stage { node: self.node.to_owned(), role: self.name.to_owned(), resources: items })
+    }
+
+    /// Packages from the machine's own sources, or out of the bundle, where that has some for such a machine.
+    fn packages(&self, mut names: Vec<String>, add: &mut impl FnMut(String, Want)) -> Result<(), RenderError> {
+        let depot = self.renderer.depot.clone();
+        if let Some(depot) = &depot {
+            names.extend(depot.also(self.name));
+            names.extend(self.fetched()?.into_iter().flat_map(|fetched| fetched.packages));
+            if !depot.shelves().is_empty() {
+                let run = fits(depot);
+                add(format!("{REQUIREMENT}the bundle has packages for this machine"), Want::Requirement { run });
+            }
+        }
+        names.sort();
+        names.dedup();
+        names::check(&names, names::package, &self.compiled.place)?;
+        add("packages".to_owned(), Want::Packages { names, depot });
+        Ok(())
+    }
+
+    /// What this node fetches by itself.
+    fn fetched(&self) -> Result<Vec<Fetched>, RenderError> {
+        let mut fetched = Vec::new();
+        for (spec, texts) in self.role.fetches.iter().zip(&self.compiled.fetches) {
+            if self.wanted(texts)? {
+                let what = self.shown(&texts.texts[0], "what a node fetches")?;
+                let role = self.name.to_owned();
+                fetched.push(Fetched { role, what, instead: spec.instead.clone(), packages: spec.packages.clone() });
+            }
+        }
+        Ok(fetched)
     }
 
     fn upload(&self, texts: &Conditional, path: String) -> Result<Want, RenderError> {
@@ -532,6 +597,19 @@ impl RoleOnNode<'_> {
             }
         }
     }
+}
+
+/// Succeeds on a machine that the bundle has packages for; else says what the machine is.
+fn fits(depot: &Depot) -> String {
+    let known: Vec<String> = depot.shelves().keys().map(ToString::to_string).collect();
+    let patterns: Vec<String> = known.iter().map(|platform| quote(platform)).collect();
+    format!(
+        "p=$(. /etc/os-release 2>/dev/null; printf '%s-%s-%s' \"${{ID-}}\" \"${{VERSION_ID-}}\" \
+         \"$(dpkg --print-architecture 2>/dev/null || uname -m)\"); case $p in {}) ;; \
+         *) echo \"the bundle has packages for {}, and this machine is $p\"; exit 1 ;; esac",
+        patterns.join(" | "),
+        known.join(", ")
+    )
 }
 
 fn four_digits(mode: &str) -> String {

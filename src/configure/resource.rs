@@ -4,6 +4,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::Depot;
+
 /// When in an upgrade, a backup or a restore a role's own text runs on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -92,6 +94,13 @@ pub struct Item {
     pub want: Want,
 }
 
+impl Item {
+    /// Whether a node may ask the controller for more while it makes this.
+    pub(super) fn is_sent(&self) -> bool {
+        matches!(self.want, Want::Upload { .. } | Want::Packages { depot: Some(_), .. })
+    }
+}
+
 /// What is wanted of one thing on a node.
 #[derive(Debug, Clone)]
 pub enum Want {
@@ -104,6 +113,8 @@ pub enum Want {
     Packages {
         /// Names.
         names: Vec<String>,
+        /// The bundle that they come from, and nothing else is asked; none: the node's own sources.
+        depot: Option<Arc<Depot>>,
     },
     /// A directory.
     Directory {

@@ -12,8 +12,8 @@ pub enum Message {
     Output(String),
     /// Resource of this number is being worked on.
     Doing(usize, String),
-    /// The node waits for an upload from this byte on.
-    Send(usize, u64),
+    /// The node waits for an upload from this byte on, or for what the name says.
+    Send(usize, u64, String),
     /// Content of a file that differs.
     Present(usize, Vec<u8>),
     /// What came of a resource.
@@ -41,7 +41,10 @@ fn parse_message(message: &str) -> Option<Message> {
     let rest = words.next().unwrap_or_default();
     Some(match kind {
         "doing" => Message::Doing(number, rest.to_owned()),
-        "send" => Message::Send(number, rest.parse().ok()?),
+        "send" => {
+            let (from, what) = rest.split_once(' ').unwrap_or((rest, ""));
+            Message::Send(number, from.parse().ok()?, what.to_owned())
+        }
         "present" => Message::Present(number, decode(rest)?),
         "ok" => Message::Outcome(number, Outcome::Ok, rest.to_owned()),
         "changed" => Message::Outcome(number, Outcome::Changed, rest.to_owned()),

@@ -8,7 +8,7 @@ use super::{
     program::{FAILED, Mode, compile, compile_check},
     resource::{Item, ItemResult, Outcome, Stage, Want},
     results::{Collector, Message, parse_line},
-    upload,
+    upload::{self, Asked},
 };
 use crate::{
     event::StepLog,
@@ -167,15 +167,15 @@ async fn run(
             if let Some(log) = log {
                 tell(log, &collector, &message, total);
             }
-            if let Message::Send(number, from) = &message {
+            if let Message::Send(number, from, what) = &message {
                 // Whoever serves is gone when the program has ended.
-                let _ = ask.send((*number, *from));
+                let _ = ask.send(Asked { number: *number, from: *from, what: what.clone() });
             }
             collector.take(message);
         }
     };
     let items: Vec<&Item> = stages.iter().flat_map(|stage| &stage.resources).collect();
-    let output = if items.iter().any(|item| matches!(item.want, Want::Upload { .. })) {
+    let output = if items.iter().any(|item| item.is_sent()) {
         let (pieces, more) = mpsc::channel(1);
         let progress = |note: String| {
             let Some(log) = log else { return };

@@ -19,7 +19,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::resource::{Item, Want};
+use super::{
+    program::contents,
+    resource::{Item, Want},
+};
+use crate::bundle::Part;
 
 /// Uploads at the same time, over all nodes. They share the controller's line; more of them would only end later.
 const AT_ONCE: usize = 4;
@@ -58,39 +62,67 @@ pub(super) fn measure(path: &Path) -> io::Result<(u64, String)> {
     Ok((metadata.len(), sum))
 }
 
-/// Sends what the program asks for (number of the resource, first byte), until it asks for nothing more.
+/// What a program asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Number of the resource.
+    pub number: usize,
+    /// First byte.
+    pub from: u64,
+    /// SHA-256 of a package of the bundle, or [`CONTENTS`]; empty for the file that the resource is about.
+    pub what: String,
+}
+
+/// The contents of a stage's files, where they do not come unasked.
+pub(super) const CONTENTS: &str = "contents";
+
+/// Sends what the program asks for, until it asks for nothing more.
 ///
 /// # Errors
 /// Why a file could not be sent; the program's input has ended then.
 pub(super) async fn serve(
     items: &[&Item],
-    mut asked: UnboundedReceiver<(usize, u64)>,
+    mut asked: UnboundedReceiver<Asked>,
     pieces: Sender<Vec<u8>>,
     progress: &(dyn Fn(String) + Send + Sync),
 ) -> Result<(), String> {
-    while let Some((number, from)) = asked.recv().await {
+    while let Some(Asked { number, from, what }) = asked.recv().await {
         let Some(item) = items.get(number) else { continue };
-        let Want::Upload { source, size, .. } = &item.want else { continue };
+        if what == CONTENTS {
+            // Whoever does not take them has ended, and says itself why.
+            let _ = pieces.send(contents(items)).await;
+            continue;
+        }
+        let part = match &item.want {
+            Want::Upload { source, size, sha256, .. } => {
+                Part { file: source.clone(), start: 0, size: *size, sha256: sha256.clone() }
+            }
+            Want::Packages { depot: Some(depot), .. } => match depot.part(&what) {
+                Some(part) => part.clone(),
+                None => return Err(format!("the node asks for {what}, which is not in the bundle")),
+            },
+            _ => continue,
+        };
         if LINE.available_permits() == 0 {
             progress(format!("{}: waiting, {AT_ONCE} other nodes have their turn", item.id));
         }
         // The semaphore is never closed.
         let _turn = LINE.acquire().await.ok();
-        let told = |sent: u64| progress(format!("{}: {} of {} MB", item.id, sent / 1_000_000, size / 1_000_000));
-        send(source, *size, from, &pieces, &told).await.map_err(|error| format!("{}: {error}", source.display()))?;
+        let told = |sent: u64| progress(format!("{}: {} of {} MB", item.id, sent / 1_000_000, part.size / 1_000_000));
+        send(&part, from, &pieces, &told).await.map_err(|error| format!("{}: {error}", part.file.display()))?;
     }
     Ok(())
 }
 
 async fn send(
-    source: &Path,
-    size: u64,
+    part: &Part,
     from: u64,
     pieces: &Sender<Vec<u8>>,
     told: &(dyn Fn(u64) + Send + Sync),
 ) -> io::Result<()> {
-    let mut file = File::open(source).await?;
-    file.seek(io::SeekFrom::Start(from)).await?;
+    let size = part.size;
+    let mut file = File::open(&part.file).await?;
+    file.seek(io::SeekFrom::Start(part.start + from)).await?;
     let mut sent = from;
     let mut said = Instant::now();
     told(sent);
@@ -142,7 +174,7 @@ mod tests {
         let most = AtomicUsize::new(0);
         let nodes = (0..30).map(|_| async {
             let (ask, asked) = mpsc::unbounded_channel();
-            ask.send((0, 0)).unwrap();
+            ask.send(Asked { number: 0, from: 0, what: String::new() }).unwrap();
             drop(ask);
             let (pieces, mut more) = mpsc::channel::<Vec<u8>>(1);
             let take = async {

@@ -600,6 +600,9 @@ pub struct Local {
     /// Memory limit of each node in MB. Default: none.
     #[schemars(range(min = 64, max = 1_048_576))]
     pub memory_limit_mb: Option<u32>,
+    /// The nodes have no way out of their network: nothing reaches them but this machine, and they reach nothing. Not together
+    /// with `publish`. Default false.
+    pub isolated: bool,
 }
 
 /// One of `environments/reference/<size>.yaml`: the nodes of a reference architecture.

@@ -24,6 +24,7 @@ use serde_json::Value;
 pub use resource::{Change, Condition, FieldChange, Live, Mutability, Resource, ResourceId};
 
 use crate::{
+    bundle::{Image, Part},
     cost::{Charge, PriceTable},
     event::StepLog,
     topology::Topology,
@@ -206,12 +207,33 @@ pub trait Provider: Send + Sync {
         })
     }
 
-    /// Pins what [`Provider::newer_images`] found.
+    /// Pins what [`Provider::newer_images`] found, or the image that [`Provider::use_image`] named.
     ///
     /// # Errors
     /// When it cannot be written down.
     fn keep_images(&self) -> Result<(), ProviderError> {
         Ok(())
+    }
+
+    /// The suite of the image that nodes start from, where the provider makes that image itself. Pure.
+    fn image_suite(&self) -> Option<&str> {
+        None
+    }
+
+    /// Takes this image out of a bundle where it is missing, instead of making one.
+    fn use_image(&self, _image: &Image, _part: Part) {}
+
+    /// Writes the image that nodes start from, made where it is missing, as [`Provider::use_image`] takes it.
+    fn carry_image<'a>(
+        &'a self,
+        _into: &'a mut (dyn std::io::Write + Send),
+        _log: &'a StepLog,
+    ) -> BoxFuture<'a, Result<Image, ProviderError>> {
+        let message = format!("provider `{}` makes no image", self.name());
+        Box::pin(async {
+            let doing = "carry the node image".to_owned();
+            Err(ProviderError { doing, message, hint: None, class: ErrorClass::Permanent })
+        })
     }
 
     /// What others have under the names of resources that are about to be made.

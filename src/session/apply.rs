@@ -95,7 +95,10 @@ impl Session {
     /// # Errors
     /// When the journal cannot be written.
     pub fn begin(&self, id: RunId, plan: &Plan, command: &str) -> Result<Run, Error> {
-        Ok(self.runs().begin(id, plan, &header(command))?)
+        let name = id.to_string();
+        let run = self.runs().begin(id, plan, &header(command))?;
+        self.note_bundle(&name)?;
+        Ok(run)
     }
 
     /// Takes a run up where it ended.

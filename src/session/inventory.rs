@@ -96,6 +96,7 @@ fn local(
         mirror: own.mirror.clone(),
         memory_limit_mb: own.memory_limit_mb,
         publish,
+        isolated: own.isolated,
         ..LocalOptions::new(&environment.name, workspace.root())
     })))
 }

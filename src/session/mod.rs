@@ -2,6 +2,7 @@
 
 mod apply;
 mod backup;
+mod bundle;
 pub mod cloud;
 mod cost;
 mod drill;
@@ -26,6 +27,7 @@ mod work;
 
 pub use apply::{Ran, RunRequest};
 pub use backup::{Backup, BackupEntry};
+pub use bundle::{BundleRequest, Made};
 pub use cost::Prices;
 pub use drill::DrillRequest;
 pub use error::Error;

@@ -3,11 +3,12 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::RwLock,
+    sync::{Arc, RwLock},
 };
 
 use super::Error;
 use crate::{
+    bundle::{Bundle, Depot},
     catalog::{Catalog, StackCatalog},
     diagnostic::{Diagnostic, Faults},
     environment::{self, LoadRequest, Loaded, ProviderKind, Stack, StackFacts},
@@ -39,6 +40,8 @@ pub struct Session {
     pub(super) provider: Box<dyn Provider>,
     /// Balancer of the cloud -> its host, as last heard.
     pub(super) balancers: RwLock<BTreeMap<String, String>>,
+    /// Where everything comes from that is not here; none: from wherever nodes and providers get it.
+    pub(super) bundle: Option<(Arc<Depot>, Bundle)>,
 }
 
 impl Session {
@@ -69,6 +72,7 @@ impl Session {
             workspace,
             provider,
             balancers: RwLock::default(),
+            bundle: None,
         })
     }
 

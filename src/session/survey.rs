@@ -74,6 +74,7 @@ impl Session {
         let (leaving, unasked) = self.leaving(reach, &difference, &live).await?;
         let mut plan = self.plan(&difference, &stages, &nodes, &leaving)?;
         plan.notes.extend(unasked);
+        plan.notes.extend(self.bundle_note());
         if let Some((name, phase)) = store.rotating() {
             let (number, what) = phase.describe();
             plan.notes.push(format!(

@@ -145,6 +145,6 @@ impl Session {
     ) -> Result<Renderer<'a>, Error> {
         let folder = own_files.then(|| self.file().parent().unwrap_or_else(|| std::path::Path::new("")));
         let inputs = Inputs { catalog: &self.catalog, topology: &self.topology, addresses, secrets, folder };
-        Ok(Renderer::new(inputs)?)
+        Ok(Renderer::new(inputs)?.with_depot(self.depot()))
     }
 }

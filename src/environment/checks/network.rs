@@ -29,6 +29,11 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let fault = context.error("local.suite", format!("`{suite}` is not the name of a Debian suite"));
         found.push(fault.hint("for example `bookworm` or `trixie`"));
     }
+    if environment.local.publish.is_some() && environment.local.isolated {
+        let message = "`local.publish` leads nowhere where `local.isolated` is set: the engine publishes no port of such a network";
+        let fault = context.error("local.publish", message);
+        found.push(fault.hint("leave one of them out; this machine reaches the nodes by their addresses"));
+    }
     if environment.local.publish.is_some_and(|port| port < 1024) && environment.provider == ProviderKind::Local {
         let message = "a port below 1024 needs root on this machine";
         found.push(Diagnostic::warning("local.publish", message).at(Some(context.provenance.place("local.publish"))));

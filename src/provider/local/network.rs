@@ -32,7 +32,12 @@ pub fn name(environment: &str) -> String {
 }
 
 /// Makes the network where there is none.
-pub async fn create(engine: &Docker, environment: &str, subnet: Ipv4Net) -> Result<(), ProviderError> {
+pub async fn create(
+    engine: &Docker,
+    environment: &str,
+    subnet: Ipv4Net,
+    isolated: bool,
+) -> Result<(), ProviderError> {
     let name = name(environment);
     let doing = format!("create network {name} ({subnet})");
     // Engines before API 1.44 make a second network of the same name without a word.
@@ -43,7 +48,12 @@ pub async fn create(engine: &Docker, environment: &str, subnet: Ipv4Net) -> Resu
                 return Err(permanent(doing, "a network of this name is there that refarch did not make", None));
             }
             return match subnet_of(found.ipam.as_ref()) {
-                Some(there) if there == subnet => Ok(()),
+                Some(there) if there == subnet && found.internal.unwrap_or_default() == isolated => Ok(()),
+                Some(there) if there == subnet => Err(permanent(
+                    doing,
+                    format!("it is there {} a way out", if isolated { "with" } else { "without" }),
+                    Some("destroy the environment first, or take `local.isolated` back".to_owned()),
+                )),
                 there => Err(permanent(
                     doing,
                     format!("it is there with {}", there.map_or("no subnet".to_owned(), |there| there.to_string())),
@@ -60,6 +70,7 @@ pub async fn create(engine: &Docker, environment: &str, subnet: Ipv4Net) -> Resu
     let request = NetworkCreateRequest {
         name,
         driver: Some("bridge".to_owned()),
+        internal: Some(isolated),
         ipam: Some(Ipam {
             config: Some(vec![IpamConfig {
                 subnet: Some(subnet.to_string()),

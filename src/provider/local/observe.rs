@@ -46,7 +46,11 @@ pub async fn observe(engine: &Docker, environment: &str, recipe: &str) -> Result
             id: "network".to_owned(),
             kind: "network".to_owned(),
             node: None,
-            attributes: here.iter().map(|net| ("subnet".to_owned(), Value::from(net.to_string()))).collect(),
+            attributes: here
+                .iter()
+                .map(|net| ("subnet".to_owned(), Value::from(net.to_string())))
+                .chain(found.internal.filter(|internal| *internal).map(|_| ("isolated".to_owned(), Value::from(true))))
+                .collect(),
             condition: Condition::Good,
             handle: found.id.or(found.name).unwrap_or_default(),
             data_bearing: false,

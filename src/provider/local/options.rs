@@ -25,6 +25,8 @@ pub struct LocalOptions {
     pub memory_limit_mb: Option<u32>,
     /// Port of this machine's loopback address that leads to a node.
     pub publish: Option<Publish>,
+    /// The nodes have no way out of their network; this machine reaches them.
+    pub isolated: bool,
 }
 
 /// A port of this machine's loopback address that leads to a port of a node.
@@ -52,6 +54,7 @@ impl LocalOptions {
             mirror: None,
             memory_limit_mb: None,
             publish: None,
+            isolated: false,
         }
     }
 }

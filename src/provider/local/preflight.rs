@@ -36,7 +36,7 @@ pub async fn look(provider: &LocalProvider, topology: &Topology) -> Vec<Finding>
         Err(error) => return vec![fail("engine", error.to_string(), "`docker info` tells more".to_owned())],
     };
     findings.push(engine_kind(&info));
-    let cached = image::exists(engine, &provider.hash).await.unwrap_or(false);
+    let cached = image::exists(engine, provider.hash()).await.unwrap_or(false);
     findings.push(node_image(engine, provider, cached).await);
     let keygen = Command::new("ssh-keygen").arg("-?").output().await.is_ok();
     findings.push(if keygen {
@@ -81,7 +81,14 @@ fn engine_kind(info: &SystemInfo) -> Finding {
 
 async fn node_image(engine: &Docker, provider: &LocalProvider, cached: bool) -> Finding {
     if cached {
-        return pass("node image", format!("{} is there", image::tag(&provider.hash)));
+        return pass("node image", format!("{} is there", image::tag(provider.hash())));
+    }
+    if let Some(from) = provider.given() {
+        return pass("node image", format!("comes from {}", from.display()));
+    }
+    if provider.is_pinned() {
+        let found = format!("{} came with a bundle and is not here any more", image::tag(provider.hash()));
+        return fail("node image", found, image::GIVE_AGAIN.to_owned());
     }
     let public = format!("debian:{}-slim", provider.recipe.suite);
     if engine.inspect_image(&public).await.is_ok() {

@@ -1,6 +1,6 @@
 //! The provider itself: resources of an environment, and the calls that make them so.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{collections::BTreeMap, net::Ipv4Addr, path::Path, sync::OnceLock};
 
 use bollard::Docker;
 use futures_util::future::BoxFuture;
@@ -17,6 +17,8 @@ use super::{
     network, observe, preflight,
 };
 use crate::{
+    bundle::{Image, Part},
+    distribution::Platform,
     event::StepLog,
     provider::{FieldChange, Finding, Host, Live, Mutability, Power, Provider, ProviderError, Resource, keys::Keys},
     topology::Topology,
@@ -27,7 +29,12 @@ use crate::{
 pub struct LocalProvider {
     pub(super) options: LocalOptions,
     pub(super) recipe: Recipe,
-    pub(super) hash: String,
+    /// Hash of the recipe.
+    own: String,
+    /// The image out of a bundle that this run was given.
+    given: OnceLock<(Image, Part)>,
+    /// The image out of a bundle that the environment's nodes start from since a run before.
+    pinned: Option<Image>,
     keys: Keys,
     book: AddressBook,
     engine: OnceCell<Engine>,
@@ -49,13 +56,52 @@ impl LocalProvider {
     pub fn new(options: LocalOptions) -> Self {
         let recipe = Recipe::new(&options);
         Self {
-            hash: recipe.hash(),
+            own: recipe.hash(),
+            given: OnceLock::new(),
+            pinned: image::pinned(&options.workspace),
             recipe,
             keys: Keys::new(options.workspace.join("ssh")),
             book: AddressBook::open(options.workspace.join("addresses.json")),
             engine: OnceCell::new(),
             making: Semaphore::new(2 * std::thread::available_parallelism().map_or(1, usize::from)),
             options,
+        }
+    }
+
+    /// Hash of the image that nodes start from.
+    pub(super) fn hash(&self) -> &str {
+        let carried = self.given.get().map(|(image, _)| image).or(self.pinned.as_ref());
+        carried.map_or(self.own.as_str(), |image| image.recipe.as_str())
+    }
+
+    /// The bundle that the image comes from where it is missing.
+    pub(super) fn given(&self) -> Option<&Path> {
+        self.given.get().map(|(_, part)| part.file.as_path())
+    }
+
+    /// Whether the image cannot be made here: it came out of a bundle.
+    pub(super) fn is_pinned(&self) -> bool {
+        self.pinned.is_some()
+    }
+
+    /// What the image made here is, for a bundle.
+    fn carried(&self) -> Result<Image, ProviderError> {
+        let suite = &self.options.suite;
+        let platform = Platform::of_suite(suite).ok_or_else(|| {
+            let message = format!("nobody knows which release `{suite}` is");
+            permanent("carry the node image", message, Some("bookworm and trixie are known".to_owned()))
+        })?;
+        let mut packages = self.options.packages.clone();
+        packages.sort();
+        Ok(Image { recipe: self.own.clone(), platform, packages, file: String::new() })
+    }
+
+    async fn image(&self, log: &StepLog) -> Result<(), ProviderError> {
+        let engine = self.engine().await?;
+        match self.given.get() {
+            Some((image, part)) => image::take(engine, &image.recipe, part, log).await,
+            None if self.is_pinned() => image::must_be(engine, self.hash()).await,
+            None => image::ensure(engine, &self.recipe, log).await,
         }
     }
 
@@ -95,10 +141,11 @@ impl LocalProvider {
     async fn create_now(&self, resource: &Resource, log: &StepLog) -> Result<(), ProviderError> {
         let engine = self.connected().await?;
         match (resource.kind.as_str(), &resource.node) {
-            ("image", _) => image::ensure(&engine.docker, &self.recipe, log).await,
+            ("image", _) => self.image(log).await,
             ("network", _) => {
                 let subnet: Ipv4Net = wanted(resource, "subnet")?;
-                network::create(&engine.docker, &self.options.environment, subnet).await?;
+                let isolated = resource.attributes.get("isolated").and_then(Value::as_bool).unwrap_or_default();
+                network::create(&engine.docker, &self.options.environment, subnet, isolated).await?;
                 self.book.note(Some(subnet), &[])
             }
             ("container", Some(node)) => {
@@ -107,8 +154,8 @@ impl LocalProvider {
                     environment: &self.options.environment,
                     node,
                     resource,
-                    image: image::tag(&self.hash),
-                    recipe: &self.hash,
+                    image: image::tag(self.hash()),
+                    recipe: self.hash(),
                     address,
                     apparmor: engine.apparmor,
                 };
@@ -156,7 +203,7 @@ impl Provider for LocalProvider {
                 id: "image".to_owned(),
                 kind: "image".to_owned(),
                 node: None,
-                attributes: BTreeMap::from([("recipe".to_owned(), Value::from(self.hash.as_str()))]),
+                attributes: BTreeMap::from([("recipe".to_owned(), Value::from(self.hash()))]),
                 needs: Vec::new(),
                 data_bearing: false,
                 reason: "every node starts from it; kept for other environments".to_owned(),
@@ -166,7 +213,10 @@ impl Provider for LocalProvider {
                 id: "network".to_owned(),
                 kind: "network".to_owned(),
                 node: None,
-                attributes: BTreeMap::from([("subnet".to_owned(), Value::from(subnet.to_string()))]),
+                attributes: [("subnet".to_owned(), Value::from(subnet.to_string()))]
+                    .into_iter()
+                    .chain(self.options.isolated.then(|| ("isolated".to_owned(), Value::from(true))))
+                    .collect(),
                 needs: Vec::new(),
                 data_bearing: false,
                 reason: "the nodes reach each other on it, and nobody else's".to_owned(),
@@ -179,7 +229,7 @@ impl Provider for LocalProvider {
             let publish = self.options.publish.as_ref().filter(|publish| publish.node == node.name);
             let publish = publish.map(|publish| format!("{}:{}", publish.port, publish.target));
             let attributes = [
-                ("image", Value::from(self.hash.as_str())),
+                ("image", Value::from(self.hash())),
                 ("address", Value::from(addresses[&node.name].to_string())),
                 ("hostname", Value::from(node.name.as_str())),
                 ("group", Value::from(node.group.as_str())),
@@ -210,9 +260,38 @@ impl Provider for LocalProvider {
 
     fn observe<'a>(&'a self) -> BoxFuture<'a, Result<Vec<Live>, ProviderError>> {
         Box::pin(async {
-            let found = observe::observe(self.engine().await?, &self.options.environment, &self.hash).await?;
+            let found = observe::observe(self.engine().await?, &self.options.environment, self.hash()).await?;
             self.book.note(found.subnet, &found.addresses)?;
             Ok(found.live)
+        })
+    }
+
+    fn image_suite(&self) -> Option<&str> {
+        Some(&self.options.suite)
+    }
+
+    fn use_image(&self, image: &Image, part: Part) {
+        // Whoever comes second says the same: a run has one bundle.
+        let _ = self.given.set((image.clone(), part));
+    }
+
+    fn keep_images(&self) -> Result<(), ProviderError> {
+        self.given.get().map_or(Ok(()), |(image, _)| image::pin(&self.options.workspace, image))
+    }
+
+    fn carry_image<'a>(
+        &'a self,
+        into: &'a mut (dyn std::io::Write + Send),
+        log: &'a StepLog,
+    ) -> BoxFuture<'a, Result<Image, ProviderError>> {
+        Box::pin(async move {
+            self.image(log).await?;
+            let image = match &self.pinned {
+                Some(image) => image.clone(),
+                None => self.carried()?,
+            };
+            image::carry(self.engine().await?, &image.recipe, into, log).await?;
+            Ok(image)
         })
     }
 

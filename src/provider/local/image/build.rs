@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long one call to the engine may take: it copies a gigabyte, perhaps on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
 /// The name of the image of this recipe.
 pub fn tag(recipe: &str) -> String {
@@ -143,7 +143,7 @@ fn progress(line: &str) -> Option<(u64, u64, &str)> {
 }
 
 /// Waits until nobody else of this user builds the image. Released when dropped, also by the end of the process.
-async fn lock(hash: &str) -> Result<File, ProviderError> {
+pub(super) async fn lock(hash: &str) -> Result<File, ProviderError> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
     let folder = cache.unwrap_or_else(std::env::temp_dir).join("refarch");
