@@ -380,7 +380,7 @@ pub async fn newer_images(session: &Session, output: &Output) -> Result<(), Fail
     Ok(())
 }
 
-async fn preflight(session: &Session, output: &Output) -> Result<(), Failure> {
+pub(super) async fn preflight(session: &Session, output: &Output) -> Result<(), Failure> {
     let findings = session.provider().preflight(session.topology()).await;
     let bad: Vec<_> = findings.into_iter().filter(|finding| finding.verdict != Verdict::Pass).collect();
     if !bad.is_empty() && !output.json() {

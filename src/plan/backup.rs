@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    model::{Plan, Risk, Step, StepId, Verb},
+    model::{Action, Downtime, DowntimeKind, Plan, Risk, Source, Step, StepId, Verb},
     upgrade::task_step,
 };
 use crate::{
+    catalog::Role,
     configure::{Moment, Task},
     topology::Topology,
 };
@@ -48,6 +49,53 @@ pub fn restore(topology: &Topology, tasks: &BTreeMap<String, Vec<Task>>, target:
     plan(topology, Verb::Restore, all, target.map(str::to_owned))
 }
 
+/// The last backup of an environment that moves: its users are sent away first, so that nothing comes after it.
+#[must_use]
+pub fn last_backup(topology: &Topology, roles: &BTreeMap<String, Role>, tasks: &BTreeMap<String, Vec<Task>>) -> Plan {
+    let why = "what is answered from now on would be lost";
+    let mut all = steps(topology, tasks, Moment::Quiet, &[], Risk::Disruption, why);
+    // Who hands out work is sent away before who does it.
+    let ids: BTreeMap<StepId, String> =
+        all.iter().filter_map(|step| Some((step.id.clone(), role_of(step)?.to_owned()))).collect();
+    for step in &mut all {
+        let before = role_of(step).and_then(|role| roles.get(role)).map_or(&[][..], |role| &role.after);
+        step.needs = ids.iter().filter(|(_, role)| before.contains(role)).map(|(id, _)| id.clone()).collect();
+    }
+    let mut downtime: Vec<Downtime> = Vec::new();
+    for step in &all {
+        let (Some(role), Some(node)) = (role_of(step), &step.node) else { continue };
+        match downtime.iter_mut().find(|down| down.role == role) {
+            Some(down) => down.nodes.push(node.clone()),
+            None => downtime.push(Downtime {
+                role: role.to_owned(),
+                kind: DowntimeKind::Down,
+                nodes: vec![node.clone()],
+                why: "it is stopped on all its nodes, and stays so".to_owned(),
+            }),
+        }
+    }
+    let quiet: Vec<StepId> = ids.into_keys().collect();
+    all.extend(steps(topology, tasks, Moment::Backup, &quiet, Risk::None, "the last one, with everything in it"));
+    Plan { downtime, ..plan(topology, Verb::Backup, all, Some("incr".to_owned())) }
+}
+
+/// Fills an environment with the newest backups of another one.
+#[must_use]
+pub fn restore_from(topology: &Topology, tasks: &BTreeMap<String, Vec<Task>>, source: Source) -> Plan {
+    let mut plan = restore(topology, tasks, None);
+    for step in &mut plan.steps {
+        step.reason = format!("the data of {} comes here", source.environment);
+    }
+    Plan { source: Some(source), ..plan }
+}
+
+fn role_of(step: &Step) -> Option<&str> {
+    match &step.action {
+        Action::Task { role, .. } => Some(role),
+        _ => None,
+    }
+}
+
 fn steps(
     topology: &Topology,
     tasks: &BTreeMap<String, Vec<Task>>,
@@ -75,6 +123,8 @@ fn plan(topology: &Topology, verb: Verb, steps: Vec<Step>, to: Option<String>) -
         notes: Vec::new(),
         unreachable: Vec::new(),
         infrastructure_only: false,
+        source: None,
+        downtime: Vec::new(),
         money: None,
     }
 }

@@ -8,6 +8,7 @@ use std::{
 use super::{
     leave::{self, Leaving},
     model::{Action, ItemChange, Plan, Risk, Step, StepId, Unreachable, Verb},
+    moving,
 };
 use crate::{
     catalog::Role,
@@ -116,6 +117,8 @@ pub fn apply(input: &Input<'_>) -> Plan {
     before.extend(steps[..first_stage].iter().filter(changed).map(|step| step.id.clone()));
     leave::removals(&mut steps, removals, &before, input);
     leave::replacements(&mut steps, input);
+    let mut downtime = input.leaving.moves.clone();
+    downtime.extend(moving::downtime(&steps, input));
     Plan {
         environment: input.topology.environment.clone(),
         verb: Verb::Apply,
@@ -124,6 +127,8 @@ pub fn apply(input: &Input<'_>) -> Plan {
         notes: input.notes.to_vec(),
         unreachable,
         infrastructure_only: false,
+        source: None,
+        downtime,
         money: None,
     }
 }
@@ -272,6 +277,8 @@ pub fn destroy(environment: &str, changes: &[Change], notes: Vec<String>) -> Pla
         notes,
         unreachable: Vec::new(),
         infrastructure_only: false,
+        source: None,
+        downtime: Vec::new(),
         money: None,
     }
 }

@@ -4,7 +4,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, SecretKind, SecretStore, SecretsError, store::Value};
+use super::{
+    Secret, SecretKind, SecretStore, SecretsError,
+    store::{Entry, Value},
+};
 use crate::catalog::SecretSpec;
 
 /// How far a rotation is. What the nodes are configured with follows from it, so a phase may be applied again.
@@ -96,6 +99,30 @@ impl SecretStore {
         }
         self.insert(name.to_owned(), Value::Text { text });
         self.save()
+    }
+
+    /// Takes the values of secrets over from another environment, and writes them down. Returns the names of those that
+    /// were others before.
+    ///
+    /// # Errors
+    /// When the other environment does not have one, or it is a node's certificate; when the file cannot be written.
+    pub fn carry(&mut self, names: &[String], from: &Self) -> Result<Vec<String>, SecretsError> {
+        let mut taken = Vec::new();
+        for name in names {
+            let theirs = from.entries.get(name).ok_or_else(|| SecretsError::Unknown(name.clone()))?;
+            let Value::Text { text } = &theirs.value else { return Err(SecretsError::OfANode(name.clone())) };
+            if self.text(name) == Some(text) {
+                continue;
+            }
+            let value = Value::Text { text: text.clone() };
+            let own = Entry { created: theirs.created, value, slot: theirs.slot, rotation: None };
+            self.entries.insert(name.clone(), own);
+            taken.push(name.clone());
+        }
+        if !taken.is_empty() {
+            self.save()?;
+        }
+        Ok(taken)
     }
 
     /// Begins a rotation: makes the new value, or takes the one given, and writes it down. Where one is under way
