@@ -73,7 +73,7 @@ pub enum DowntimeKind {
     Down,
     /// It serves on other nodes afterwards.
     Moves,
-    /// A few nodes at a time are away, and the others serve.
+    /// A few nodes at a time are away.
     InTurn,
 }
 
@@ -344,7 +344,11 @@ impl Plan {
                 serde_json::json!([step.id, step.node, needs, step.risk, action, step.changes])
             })
             .collect();
-        let whole = sorted(serde_json::json!([self.environment, self.verb, self.to, steps]));
+        let mut whole = serde_json::json!([self.environment, self.verb, self.to, steps]);
+        if let (Some(source), Value::Array(parts)) = (&self.source, &mut whole) {
+            parts.push(Value::from(source.environment.as_str()));
+        }
+        let whole = sorted(whole);
         let hash = Sha256::digest(whole.to_string());
         hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -33,13 +33,15 @@ impl Moved {
         let mut heirs: BTreeSet<&str> = BTreeSet::new();
         for target in topology.services.values() {
             let provider = target.split('.').next().unwrap_or_default();
-            if provider.starts_with(&format!("{}-", self.role)) {
+            let akin = |name: &str, other: &str| name.strip_prefix(other).is_some_and(|rest| rest.starts_with('-'));
+            if akin(provider, &self.role) || akin(&self.role, provider) {
                 heirs.insert(provider);
             }
         }
         let heirs: Vec<&str> = heirs.into_iter().collect();
         let why = match heirs.as_slice() {
             [] => "all its nodes go, and what they keep goes with them".to_owned(),
+            [heir] => format!("its work goes to {heir}, which begins empty"),
             heirs => format!("its work goes to {}, which begin empty", heirs.join(" and ")),
         };
         Downtime { role: self.role.clone(), kind: DowntimeKind::Moves, nodes: self.from.clone(), why }
@@ -76,7 +78,9 @@ pub(super) fn downtime(steps: &[Step], input: &Input<'_>) -> Vec<Downtime> {
         })
         .collect();
     let mut all = Vec::new();
-    for (name, role) in input.roles.iter().filter(|(_, role)| !role.services.is_empty()) {
+    // Roles that do not say how many nodes may be away have nobody who waits for them.
+    let served = |role: &Role| !role.services.is_empty() || !role.commands.is_empty();
+    for (name, role) in input.roles.iter().filter(|(_, role)| role.rolling.max_unavailable > 0 && served(role)) {
         let serving: Vec<&str> = input
             .topology
             .with_role(name)
@@ -92,11 +96,11 @@ pub(super) fn downtime(steps: &[Step], input: &Input<'_>) -> Vec<Downtime> {
             continue;
         }
         let width = role.rolling.max_unavailable as usize;
-        let together = width == 0 || away.len() <= width;
+        let together = away.len() <= width;
         let (kind, why) = match (serving.len(), together) {
             (1, _) => (DowntimeKind::Down, "its only node restarts it".to_owned()),
             (all, true) if away.len() == all => (DowntimeKind::Down, "all its nodes restart it together".to_owned()),
-            _ => (DowntimeKind::InTurn, format!("{} at a time, the others serve", width.max(1))),
+            _ => (DowntimeKind::InTurn, format!("{width} at a time")),
         };
         all.push(Downtime { role: name.clone(), kind, nodes: away, why });
     }

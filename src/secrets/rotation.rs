@@ -302,6 +302,29 @@ mod tests {
     }
 
     #[test]
+    fn what_belongs_to_the_data_goes_along_and_all_else_stays_its_own() {
+        let (old, new) = (Place::new(), Place::new());
+        old.open(BEFORE).ensure(&specs(), &[request()]).unwrap();
+        old.open(NOW).begin_rotation("word", &specs()["word"], None).unwrap();
+        for _ in 0..3 {
+            old.open(NOW).advance_rotation("word").unwrap();
+        }
+        let names = ["word".to_owned()];
+        let from = old.open(NOW);
+        assert_eq!(new.open(NOW).carry(&names, &from).unwrap(), names);
+        new.open(NOW).ensure(&specs(), &[request()]).unwrap();
+        let there = new.open(NOW);
+        assert_eq!((values(&there), there.slot("word")), (values(&from), 1), "with the login that it belongs to");
+        assert_ne!(there.trusted(), from.trusted());
+        assert_eq!(new.open(NOW).carry(&names, &from).unwrap(), Vec::<String>::new(), "it may be done again");
+
+        let error = new.open(NOW).carry(&["nothing".to_owned()], &from).unwrap_err();
+        assert!(matches!(error, SecretsError::Unknown(_)));
+        let error = new.open(NOW).carry(&["ca".to_owned()], &from).unwrap_err();
+        assert!(matches!(error, SecretsError::OfANode(_)), "{error}");
+    }
+
+    #[test]
     fn what_cannot_be_rotated_says_why() {
         let place = Place::new();
         let mut store = place.open(BEFORE);

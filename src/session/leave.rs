@@ -97,9 +97,13 @@ impl Session {
         let reasons: Vec<String> = refused.iter().map(plan::Moved::reason).collect();
         let file = self.file().display();
         let message = format!("nothing was changed: {}", reasons.join("; "));
+        let backs_up = |role: &Role| role.backup.as_ref().is_some_and(|spec| spec.source.is_some());
+        let way = match self.catalog.roles.values().any(backs_up) {
+            true => format!("`refarch migrate {file} SECOND` carries the data over"),
+            false => "take the data there with the product's own backup and restore".to_owned(),
+        };
         let hint = format!(
-            "set {file} back to what is there; write a second file with another `name` and the new size, and \
-             `refarch migrate {file} SECOND` carries the data over"
+            "set {file} back to what is there; write a second file with another `name` and the new size, and {way}"
         );
         Err(Error::refused(exit::FAILED, message, Some(&hint)))
     }

@@ -116,7 +116,7 @@ fn downtime(out: &mut String, plan: &Plan) {
     let turns = plan.downtime.iter().filter(|down| down.kind == DowntimeKind::InTurn);
     let turns: Vec<String> = turns.map(|down| format!("{} ({})", down.role, count(down.nodes.len(), "node"))).collect();
     if !turns.is_empty() {
-        let _ = writeln!(out, "in turn, while the others serve: {}", turns.join(", "));
+        let _ = writeln!(out, "in turn, a few nodes at a time: {}", turns.join(", "));
     }
 }
 

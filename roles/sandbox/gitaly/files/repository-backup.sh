@@ -5,9 +5,9 @@
 #   prepare [TIME]  all repositories as they were backed up last before TIME, beside the live ones
 #   prove           asks git whether each of them is whole
 #   drop            removes them
+#   swap            puts them in the live ones' place; those are kept as /srv/git.before-restore
 # Where REFARCH_SOURCE names another environment, `list` and `prepare` read its backups (/run/refarch-source-gitaly has the
 # way to them), and `prepare` takes this node's share of its storages: number REFARCH_PLACE of REFARCH_PLACES, from 0.
-#   swap            puts them in the live ones' place; those are kept as /srv/git.before-restore
 set -eu
 umask 027
 cd /
@@ -19,13 +19,17 @@ live=${LIVE:-/srv/git}
 copy=${live}.restored
 stage=/var/lib/refarch/repository-backup
 node=$(hostname)
+# A place for each node: in one for all, two that begin at once would make two keys, and whoever tidies up shuts out the rest.
+of=$node
 
-restic() { /usr/bin/restic --quiet --no-cache ${CA_FILE:+--cacert "$CA_FILE"} -r "s3:https://$ENDPOINT/$BUCKET$PREFIX/repositories" "$@"; }
+# Nobody is shut out of another environment's backups by a reader that died.
+restic() { /usr/bin/restic --quiet --no-cache ${source:+--no-lock} ${CA_FILE:+--cacert "$CA_FILE"} -r "s3:https://$ENDPOINT/$BUCKET$PREFIX/repositories/$of" "$@"; }
 as_git() { runuser -u git -- env HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 git -c safe.directory='*' "$@"; }
 each() { find "$1" -mindepth 3 -maxdepth 3 -name "$2" -printf '%P\n' 2>/dev/null | sort; }
 
 # take NODE LIMIT: what was backed up of a node last before that second, as repositories of the copy.
 take() {
+    of=$1
     chosen=
     list=$(restic snapshots --host "$1" --tag repositories --json)
     for entry in $(echo "$list" | jq -r 'sort_by(.time) | .[] | "\(.time)/\(.id)"'); do
@@ -51,7 +55,7 @@ take() {
 
 case $1 in
 backup)
-    restic cat config >/dev/null 2>&1 || restic init || restic cat config >/dev/null
+    restic cat config >/dev/null 2>&1 || restic init
     mkdir -p "$stage"
     count=0
     for path in $(each "$live" '*.git'); do
@@ -77,7 +81,7 @@ backup)
     ;;
 list)
     if [ -n "$source" ]; then
-        restic snapshots --tag repositories --json
+        while read -r of; do restic snapshots --host "$of" --tag repositories --json </dev/null; done <"$source/storages"
     else
         restic snapshots --host "$node" --tag repositories --json
     fi
