@@ -95,8 +95,10 @@ impl Moving<'_> {
         preflight(&migration.to, output).await?;
         let from = migration.from.reach().await?;
         let record = migration.record().await?;
-        migration.ready(&from).await?;
         let turn = migration.turn(&record, &from).await?;
+        if turn == Turn::Begin {
+            migration.ready(&from).await?;
+        }
         Ok((from, record, turn))
     }
 
@@ -207,6 +209,9 @@ impl Moving<'_> {
                 well!(self.begin(&migration.to, &to, &plan, id, &format!("migrate: restore {a}"), &stop).await?);
             }
         }
+        // From here on it holds data that somebody would miss.
+        record.fresh = false;
+        migration.keep(record)?;
         well!(self.apply(&format!("migrate: prove {b}"), &stop).await?);
         record.done = Some(Timestamp::now());
         migration.keep(record)?;

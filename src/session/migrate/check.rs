@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::standing;
+use super::off_duty;
 use crate::{
     configure::Moment,
     exit,
@@ -89,7 +89,7 @@ fn places(session: &Session) -> Result<BTreeSet<String>, Error> {
 
 /// Every node is there.
 pub(super) async fn runs(session: &Session) -> Result<(), Error> {
-    let away = standing(session).await?;
+    let away = off_duty(session).await?;
     if away.is_empty() {
         return Ok(());
     }

@@ -68,7 +68,14 @@ impl Migration {
     pub async fn record(&self) -> Result<MigrationRecord, Error> {
         if let Some(record) = self.to.migration_record()?.filter(|record| record.done.is_none()) {
             if record.from == self.from_name() {
-                return Ok(record);
+                // Whoever worked on it otherwise meanwhile may have let users in.
+                let others = self
+                    .to
+                    .runs()
+                    .list(None)?
+                    .into_iter()
+                    .any(|run| run.started >= record.began && !run.command.starts_with("migrate"));
+                return Ok(MigrationRecord { fresh: record.fresh && !others, ..record });
             }
             let (to, other) = (self.to_name(), &record.from);
             let message = format!("the data of `{other}` is on its way into `{to}`");
@@ -210,11 +217,13 @@ impl Migration {
     /// Nodes whose roles take work from users again, or that do not say that they do not.
     ///
     /// # Errors
-    /// When a role is wrong for a node.
+    /// When a role is wrong for a node, or the provider does not answer.
     pub async fn still(&self, reach: &Reach) -> Result<BTreeSet<String>, Error> {
         let tasks: BTreeMap<String, Vec<Task>> = self.from.backup_tasks(reach)?;
+        // A machine that does not run takes no work either.
+        let off: BTreeSet<String> = off_duty(&self.from).await?.into_iter().collect();
         let mut awake = BTreeSet::new();
-        for (node, tasks) in tasks {
+        for (node, tasks) in tasks.into_iter().filter(|(node, _)| !off.contains(node)) {
             for task in tasks.into_iter().filter(|task| task.moment == Moment::Still) {
                 let quiet = match reach.hosts.get(&node) {
                     Some(host) => drill::run(&reach.remote, host, "asking", task.run).await.is_ok(),
@@ -229,8 +238,8 @@ impl Migration {
     }
 }
 
-/// Whether every node of an environment is there and runs.
-async fn standing(session: &Session) -> Result<Vec<String>, Error> {
+/// Nodes of an environment that are not there, or do not run.
+async fn off_duty(session: &Session) -> Result<Vec<String>, Error> {
     let live = session.provider.observe().await?;
     let runs = |name: &str| {
         live.iter().any(|live| live.node.as_deref() == Some(name) && matches!(live.condition, Condition::Good))
