@@ -77,6 +77,12 @@ impl Workspace {
         self.root.join("runs")
     }
 
+    /// How far the environment has taken over another one's data.
+    #[must_use]
+    pub fn migration(&self) -> PathBuf {
+        self.root.join("migration.json")
+    }
+
     /// What was applied last, by fingerprint.
     #[must_use]
     pub fn applied(&self) -> PathBuf {

@@ -35,6 +35,8 @@ fn place() -> (tempfile::TempDir, Workspace, RunId) {
         notes: vec![],
         unreachable: vec![],
         infrastructure_only: false,
+        source: None,
+        downtime: Vec::new(),
         money: None,
     };
     let id = runs.new_id();

@@ -78,6 +78,8 @@ fn plan() -> Plan {
         notes: vec![],
         unreachable: vec![],
         infrastructure_only: false,
+        source: None,
+        downtime: Vec::new(),
         money: None,
     }
 }

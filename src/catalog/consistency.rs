@@ -195,6 +195,21 @@ impl Found<'_> {
                 }
             }
         }
+        let declared: BTreeSet<&String> = catalog.roles.values().flat_map(|role| role.secrets.keys()).collect();
+        for name in catalog.stack.carries.iter().filter(|name| !declared.contains(name)) {
+            self.report("stack.yaml", name, format!("no role has a secret `{name}`"));
+        }
+        for (name, role) in &catalog.roles {
+            let Some(spec) = &role.backup else { continue };
+            let file = format!("{name}/role.yaml");
+            if let Some(script) = spec.source.as_ref().filter(|script| catalog.check_script(script).is_none()) {
+                let message = format!("there is no script `{}`", StackCatalog::script_path(script));
+                self.report(&file, script, message);
+            }
+            for setting in spec.same.iter().filter(|setting| !role.settings.contains_key(*setting)) {
+                self.report(&file, setting, format!("`{setting}` is no setting of the role"));
+            }
+        }
         let before = catalog.stack.product.iter().flat_map(|product| &product.upgrade_checks);
         for check in catalog.stack.checks.iter().chain(before) {
             self.script(&check.on, &check.script);

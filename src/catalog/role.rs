@@ -215,6 +215,19 @@ pub struct BackupSpec {
     pub swap: Option<String>,
     /// Once everything is swapped: takes part again.
     pub settle: Option<String>,
+    /// Before the last backup of an environment that moves: takes no more work from users, also after a restart, and
+    /// finishes what it has. `apply` undoes it.
+    pub quiet: Option<String>,
+    /// Succeeds while what `quiet` did holds.
+    pub still: Option<String>,
+    /// Script of the stack (`/role/templates/…`), rendered by an environment that moves and run on the nodes of the other
+    /// one before `prepare` (then `$REFARCH_SOURCE` is the first one's name) and `list`: how they get at its backups. It
+    /// may hold secrets, and leaves nothing behind.
+    pub source: Option<String>,
+    /// Where its backups go, a word that is the same for two environments only where they would write into each other's.
+    pub place: Option<String>,
+    /// Settings of the role that must be the same where its backups are restored.
+    pub same: Vec<String>,
     /// Seconds that each of them may take. 0 means four hours.
     pub deadline: u32,
 }

@@ -27,6 +27,9 @@ pub struct StackSpec {
     /// Secrets whose old and new value its roles take side by side, so that they can be rotated while everybody works.
     #[serde(default)]
     pub rotates: Vec<String>,
+    /// Secrets that belong to the data or that users know: `migrate` takes them along. All others stay an environment's own.
+    #[serde(default)]
+    pub carries: Vec<String>,
     /// The product that the stack configures, where it has versions to choose from.
     #[serde(default)]
     pub product: Option<Product>,

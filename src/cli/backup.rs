@@ -98,7 +98,7 @@ async fn carry(
 }
 
 /// Only the server that leads makes a backup; where it was none of them at that moment, there is no new one.
-async fn proven(session: &Session, reach: &Reach, began: i64, output: &Output) -> Result<u8, Failure> {
+pub(super) async fn proven(session: &Session, reach: &Reach, began: i64, output: &Output) -> Result<u8, Failure> {
     let (found, silent) = session.backups(reach).await?;
     let roles: BTreeSet<&str> = found.iter().map(|backup| backup.role.as_str()).collect();
     let new = |role: &&&str| found.iter().any(|backup| backup.role == **role && backup.entry.at >= began);

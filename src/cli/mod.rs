@@ -15,6 +15,7 @@ mod failure;
 mod graph;
 mod init;
 mod lock;
+mod migrate;
 mod output;
 mod plan;
 mod reap;
@@ -115,6 +116,8 @@ enum Command {
     Timeline(timeline::Args),
     /// Make, list, prove or restore backups
     Backup(backup::Args),
+    /// Move an environment's data into another one, of another size or provider
+    Migrate(migrate::Args),
     /// Pack logs, versions, plan and health into one file, without secrets
     Support(support::Args),
     /// Finish a run that was stopped
@@ -186,6 +189,7 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Runs(args) => runs::run(args, &output),
         Command::Timeline(args) => timeline::run(args, &output),
         Command::Backup(args) => backup::run(args, &output).await,
+        Command::Migrate(args) => migrate::run(args, &output).await,
         Command::Support(args) => support::run(args, &output).await,
         Command::Resume(args) => resume::run(args, &output).await,
         Command::Lock(args) => lock::run(args, &output),

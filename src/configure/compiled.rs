@@ -92,6 +92,9 @@ fn tasks(role: &Role) -> Vec<(Moment, &Option<String>)> {
             (Moment::Halt, &spec.halt),
             (Moment::Swap, &spec.swap),
             (Moment::Return, &spec.settle),
+            (Moment::Quiet, &spec.quiet),
+            (Moment::Still, &spec.still),
+            (Moment::Place, &spec.place),
         ]);
     }
     if let Some(spec) = &role.leave {

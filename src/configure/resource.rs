@@ -36,6 +36,12 @@ pub enum Moment {
     Part,
     /// On the nodes that stay, when it is gone.
     Forget,
+    /// Before the last backup of an environment that moves: no more work is taken.
+    Quiet,
+    /// It is asked whether that is still so.
+    Still,
+    /// Never: the text says where backups go.
+    Place,
 }
 
 impl Moment {
@@ -56,6 +62,9 @@ impl Moment {
             Self::Possible => "possible",
             Self::Part => "part",
             Self::Forget => "forget",
+            Self::Quiet => "quiet",
+            Self::Still => "still",
+            Self::Place => "place",
         }
     }
 }

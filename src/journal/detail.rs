@@ -193,6 +193,8 @@ mod tests {
             notes: vec![],
             unreachable: vec![],
             infrastructure_only: false,
+            source: None,
+            downtime: Vec::new(),
             money: None,
         };
         let header = Header { command: "apply demo".to_owned(), operator: Operator::current() };

@@ -8,6 +8,7 @@ use std::{
 use super::{
     leave::{self, Leaving},
     model::{Action, ItemChange, Plan, Risk, Step, StepId, Unreachable, Verb},
+    moving,
 };
 use crate::{
     catalog::Role,
@@ -116,6 +117,8 @@ pub fn apply(input: &Input<'_>) -> Plan {
     before.extend(steps[..first_stage].iter().filter(changed).map(|step| step.id.clone()));
     leave::removals(&mut steps, removals, &before, input);
     leave::replacements(&mut steps, input);
+    let mut downtime = input.leaving.moves.clone();
+    downtime.extend(moving::downtime(&steps, input));
     Plan {
         environment: input.topology.environment.clone(),
         verb: Verb::Apply,
@@ -124,6 +127,8 @@ pub fn apply(input: &Input<'_>) -> Plan {
         notes: input.notes.to_vec(),
         unreachable,
         infrastructure_only: false,
+        source: None,
+        downtime,
         money: None,
     }
 }
@@ -272,6 +277,8 @@ pub fn destroy(environment: &str, changes: &[Change], notes: Vec<String>) -> Pla
         notes,
         unreachable: Vec::new(),
         infrastructure_only: false,
+        source: None,
+        downtime: Vec::new(),
         money: None,
     }
 }
@@ -410,10 +417,22 @@ fn stage_work<'a>(
     if arriving && interrupts_later(stage, state) {
         return Some(("a stage before it changes what it works with".to_owned(), Risk::Restart, Vec::new()));
     }
+    // A service that does not run has nobody to be kept from: only one that does is restarted a few nodes at a time.
+    let restarts = |result: &&ItemResult| {
+        (result.id.starts_with("service ") || result.id.starts_with("command ")) && result.detail.contains("restart")
+    };
     if arriving {
+        let known = match state {
+            NodeState::Seen { stages, .. } => stages.get(&stage.role),
+            _ => None,
+        };
+        // What differs by now restarts it in any case.
+        let restart =
+            known.into_iter().flatten().filter(|result| result.outcome != Outcome::Ok).any(|result| restarts(&result));
+        let risk = if restart { Risk::Restart } else { Risk::None };
         return Some((
             "nothing is known about the node yet: all of it is looked at again".to_owned(),
-            Risk::None,
+            risk,
             Vec::new(),
         ));
     }
@@ -424,10 +443,6 @@ fn stage_work<'a>(
         return None;
     }
     let changes: Vec<ItemChange> = differing.iter().map(|result| item_change(stage, result, fresh)).collect();
-    // A service that does not run has nobody to be kept from: only one that does is restarted a few nodes at a time.
-    let restarts = |result: &&ItemResult| {
-        (result.id.starts_with("service ") || result.id.starts_with("command ")) && result.detail.contains("restart")
-    };
     let risk = if differing.iter().any(restarts) { Risk::Restart } else { Risk::None };
     let reason = match differing.as_slice() {
         [one] => format!("{}: {}", one.id, one.detail),

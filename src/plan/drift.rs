@@ -88,6 +88,16 @@ impl AppliedEntry {
 }
 
 impl Applied {
+    /// Node -> roles that were configured on it.
+    #[must_use]
+    pub fn roles(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut roles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (node, role) in self.stages.keys() {
+            roles.entry(node.clone()).or_default().insert(role.clone());
+        }
+        roles
+    }
+
     /// Whether nothing is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {

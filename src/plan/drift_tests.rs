@@ -67,6 +67,8 @@ fn plan(steps: Vec<Step>) -> Plan {
         notes: vec![],
         unreachable: vec![],
         infrastructure_only: false,
+        source: None,
+        downtime: Vec::new(),
         money: None,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     build::Input,
-    model::{Action, Risk, Step, StepId},
+    model::{Action, Downtime, Risk, Step, StepId},
 };
 use crate::{
     configure::{Moment, Task},
@@ -20,6 +20,8 @@ pub struct Leaving {
     pub staying: BTreeMap<String, Vec<Task>>,
     /// Nodes that go and whose data others have.
     pub keeps_data: BTreeSet<String>,
+    /// Roles that go with all of their nodes.
+    pub moves: Vec<Downtime>,
 }
 
 impl Leaving {

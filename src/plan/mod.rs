@@ -6,13 +6,17 @@ pub mod drift;
 pub mod file;
 pub mod leave;
 pub mod model;
+pub mod moving;
 pub mod upgrade;
 
-pub use backup::{backup, restore, verify_backups};
+pub use backup::{backup, last_backup, restore, restore_from, verify_backups};
 pub use build::{Input, apply, destroy};
 pub use drift::{Applied, AppliedEntry, Drift, drift};
 pub use leave::Leaving;
-pub use model::{Action, Counts, ItemChange, Plan, PlanError, Risk, Step, StepId, Unreachable, Verb};
+pub use model::{
+    Action, Counts, Downtime, DowntimeKind, ItemChange, Plan, PlanError, Risk, Source, Step, StepId, Unreachable, Verb,
+};
+pub use moving::{Moved, moved};
 pub use upgrade::{UpgradeError, UpgradeInput, upgrade};
 
 #[cfg(test)]

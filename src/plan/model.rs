@@ -32,9 +32,49 @@ pub struct Plan {
     /// The plan ends with the machines: nothing on them is configured.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub infrastructure_only: bool,
+    /// The environment whose backups are restored, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// What does not serve for a while, or serves elsewhere afterwards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub downtime: Vec<Downtime>,
     /// What it does to the bill, where somebody sends one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub money: Option<MoneyChange>,
+}
+
+/// An environment whose data another one takes over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Its name.
+    pub environment: String,
+    /// Its file, as the user named it.
+    pub file: String,
+}
+
+/// What users of a role will notice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Downtime {
+    /// Role.
+    pub role: String,
+    /// How.
+    pub kind: DowntimeKind,
+    /// Nodes that it concerns.
+    pub nodes: Vec<String>,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// How much of a role is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DowntimeKind {
+    /// None of its nodes serves for a while.
+    Down,
+    /// It serves on other nodes afterwards.
+    Moves,
+    /// A few nodes at a time are away.
+    InTurn,
 }
 
 /// What a plan is for.
@@ -304,7 +344,11 @@ impl Plan {
                 serde_json::json!([step.id, step.node, needs, step.risk, action, step.changes])
             })
             .collect();
-        let whole = sorted(serde_json::json!([self.environment, self.verb, self.to, steps]));
+        let mut whole = serde_json::json!([self.environment, self.verb, self.to, steps]);
+        if let (Some(source), Value::Array(parts)) = (&self.source, &mut whole) {
+            parts.push(Value::from(source.environment.as_str()));
+        }
+        let whole = sorted(whole);
         let hash = Sha256::digest(whole.to_string());
         hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }

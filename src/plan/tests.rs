@@ -37,6 +37,8 @@ fn plan(steps: Vec<Step>) -> Plan {
         notes: vec![],
         unreachable: vec![],
         infrastructure_only: false,
+        source: None,
+        downtime: Vec::new(),
         money: None,
     }
 }
@@ -242,6 +244,7 @@ mod leaving {
                 ("demo-consul-2".to_owned(), vec![task("consul", Moment::Forget)]),
             ]),
             keeps_data: BTreeSet::from(["demo-consul-4".to_owned()]),
+            moves: Vec::new(),
         };
         let plan = plan(&[gone("demo-consul-5"), gone("demo-consul-4")], &leaving);
         assert_eq!(

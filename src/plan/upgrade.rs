@@ -143,6 +143,8 @@ pub fn upgrade(input: &UpgradeInput<'_>) -> Result<Plan, UpgradeError> {
         notes: Vec::new(),
         unreachable: Vec::new(),
         infrastructure_only: false,
+        source: None,
+        downtime: Vec::new(),
         money: None,
     })
 }

@@ -27,6 +27,14 @@ impl Redactor {
         Self(Arc::new(known))
     }
 
+    /// Both together.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let mut known: Vec<_> = self.0.iter().chain(other.0.iter()).cloned().collect();
+        known.sort_by_key(|(value, _)| std::cmp::Reverse(value.expose().len()));
+        Self(Arc::new(known))
+    }
+
     /// The text without secrets.
     #[must_use]
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {

@@ -4,7 +4,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, SecretKind, SecretStore, SecretsError, store::Value};
+use super::{
+    Secret, SecretKind, SecretStore, SecretsError,
+    store::{Entry, Value},
+};
 use crate::catalog::SecretSpec;
 
 /// How far a rotation is. What the nodes are configured with follows from it, so a phase may be applied again.
@@ -96,6 +99,30 @@ impl SecretStore {
         }
         self.insert(name.to_owned(), Value::Text { text });
         self.save()
+    }
+
+    /// Takes the values of secrets over from another environment, and writes them down. Returns the names of those that
+    /// were others before.
+    ///
+    /// # Errors
+    /// When the other environment does not have one, or it is a node's certificate; when the file cannot be written.
+    pub fn carry(&mut self, names: &[String], from: &Self) -> Result<Vec<String>, SecretsError> {
+        let mut taken = Vec::new();
+        for name in names {
+            let theirs = from.entries.get(name).ok_or_else(|| SecretsError::Unknown(name.clone()))?;
+            let Value::Text { text } = &theirs.value else { return Err(SecretsError::OfANode(name.clone())) };
+            if self.text(name) == Some(text) {
+                continue;
+            }
+            let value = Value::Text { text: text.clone() };
+            let own = Entry { created: theirs.created, value, slot: theirs.slot, rotation: None };
+            self.entries.insert(name.clone(), own);
+            taken.push(name.clone());
+        }
+        if !taken.is_empty() {
+            self.save()?;
+        }
+        Ok(taken)
     }
 
     /// Begins a rotation: makes the new value, or takes the one given, and writes it down. Where one is under way
@@ -272,6 +299,29 @@ mod tests {
         assert_eq!(store.text("word").unwrap().expose(), "first-value");
         store.begin_rotation("word", &specs()["word"], Some(Secret::new("second-value".to_owned()))).unwrap();
         assert_eq!(values(&store), [(0, "first-value".to_owned()), (1, "second-value".to_owned())]);
+    }
+
+    #[test]
+    fn what_belongs_to_the_data_goes_along_and_all_else_stays_its_own() {
+        let (old, new) = (Place::new(), Place::new());
+        old.open(BEFORE).ensure(&specs(), &[request()]).unwrap();
+        old.open(NOW).begin_rotation("word", &specs()["word"], None).unwrap();
+        for _ in 0..3 {
+            old.open(NOW).advance_rotation("word").unwrap();
+        }
+        let names = ["word".to_owned()];
+        let from = old.open(NOW);
+        assert_eq!(new.open(NOW).carry(&names, &from).unwrap(), names);
+        new.open(NOW).ensure(&specs(), &[request()]).unwrap();
+        let there = new.open(NOW);
+        assert_eq!((values(&there), there.slot("word")), (values(&from), 1), "with the login that it belongs to");
+        assert_ne!(there.trusted(), from.trusted());
+        assert_eq!(new.open(NOW).carry(&names, &from).unwrap(), Vec::<String>::new(), "it may be done again");
+
+        let error = new.open(NOW).carry(&["nothing".to_owned()], &from).unwrap_err();
+        assert!(matches!(error, SecretsError::Unknown(_)));
+        let error = new.open(NOW).carry(&["ca".to_owned()], &from).unwrap_err();
+        assert!(matches!(error, SecretsError::OfANode(_)), "{error}");
     }
 
     #[test]

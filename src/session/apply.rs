@@ -1,7 +1,7 @@
 //! Running a plan: secrets first, then the engine, with the journal beside it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -128,6 +128,13 @@ impl Session {
             Verb::Backup | Verb::Verify | Verb::Restore | Verb::Destroy | Verb::Drill => None,
         };
         let told = self.told(plan)?;
+        let (sources, redactor) = match &plan.source {
+            Some(source) => {
+                let (texts, theirs) = self.source(source)?.ways()?;
+                (texts, redactor.and(&theirs))
+            }
+            None => (BTreeMap::new(), redactor),
+        };
         log.redact_with(redactor.clone());
         log.write_to(&run.output())?;
         run.redact_with(redactor);
@@ -149,6 +156,7 @@ impl Session {
             scene: RwLock::new(Arc::new(scene)),
             look: &look,
             told: &told,
+            sources: &sources,
             applied: applied.as_ref(),
             author: Author { run: run.id().to_string(), by: Operator::current().to_string() },
         };

@@ -40,13 +40,25 @@ pub struct BackupEntry {
 
 impl Session {
     /// What the roles do for backups on each node.
-    fn backup_tasks(&self, reach: &Reach) -> Result<BTreeMap<String, Vec<Task>>, Error> {
-        let tasks = self.tasks(&self.addresses(&reach.hosts))?;
+    pub(super) fn backup_tasks(&self, reach: &Reach) -> Result<BTreeMap<String, Vec<Task>>, Error> {
+        self.with_backups(self.tasks(&self.addresses(&reach.hosts))?)
+    }
+
+    /// The same tasks, where they are those of an environment that has backups.
+    pub(super) fn with_backups(
+        &self,
+        tasks: BTreeMap<String, Vec<Task>>,
+    ) -> Result<BTreeMap<String, Vec<Task>>, Error> {
         if tasks.values().flatten().any(|task| task.moment == Moment::Backup) {
             return Ok(tasks);
         }
         let hint = "set `settings.backup.endpoint` and `settings.backup.bucket` in the environment file, and apply it; \
                     `refarch explain settings.backup` lists what can be set";
+        let stack = &self.topology.stack;
+        if self.catalog.roles.values().all(|role| role.backup.as_ref().is_none_or(|spec| spec.now.is_none())) {
+            let message = format!("this environment has no backups: stack `{stack}` cannot make any yet");
+            return Err(Error::refused(exit::FAILED, message, None));
+        }
         Err(Error::refused(exit::FAILED, "this environment has no backups", Some(hint)))
     }
 
@@ -88,7 +100,7 @@ impl Session {
         let mut silent = Vec::new();
         for (node, tasks) in self.backup_tasks(reach)? {
             for task in tasks.iter().filter(|task| task.moment == Moment::List) {
-                match self.ask(reach, &node, task).await {
+                match self.ask(reach, &node, task, "").await {
                     Ok(entries) => found.extend(entries.into_iter().map(|entry| Backup {
                         node: node.clone(),
                         role: task.role.clone(),
@@ -102,11 +114,18 @@ impl Session {
         Ok((found, silent))
     }
 
-    async fn ask(&self, reach: &Reach, node: &str, task: &Task) -> Result<Vec<BackupEntry>, String> {
+    /// Asks one node; `before` is shell text before the role's own.
+    pub(super) async fn ask(
+        &self,
+        reach: &Reach,
+        node: &str,
+        task: &Task,
+        before: &str,
+    ) -> Result<Vec<BackupEntry>, String> {
         let host = reach.hosts.get(node).ok_or("it is not there")?;
         let program = Program {
             command: "sh -s".to_owned(),
-            stdin: task.run.clone().into_bytes(),
+            stdin: format!("{before}{}", task.run).into_bytes(),
             root: true,
             deadline: Duration::from_secs(120),
         };
@@ -136,8 +155,9 @@ impl Session {
         }
         // Encrypted for the user's identity, so it may travel as it is. Armor has no character that ends the text.
         let secrets = std::fs::read_to_string(self.workspace.secrets()).unwrap_or_default();
+        let source = plan.source.as_ref().map_or("", |source| source.environment.as_str());
         Ok(format!(
-            "export REFARCH_KIND='{kind}' REFARCH_TARGET='{target}'\n\
+            "export REFARCH_KIND='{kind}' REFARCH_TARGET='{target}' REFARCH_SOURCE='{source}'\n\
              REFARCH_SECRETS=$(cat <<'END_OF_SECRETS'\n{}\nEND_OF_SECRETS\n)\n",
             secrets.trim_end()
         ))

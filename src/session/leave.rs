@@ -6,10 +6,11 @@ use futures_util::future::join_all;
 
 use super::{Error, Reach, Session};
 use crate::{
-    catalog::Role,
+    catalog::{Role, embedded},
     configure::{Moment, Task},
     drill, exit,
-    plan::{Action, Leaving, Plan},
+    journal::read_applied,
+    plan::{self, Action, Downtime, Leaving, Plan},
     provider::{Change, Condition, Host, Live, diff::Difference},
 };
 
@@ -20,6 +21,8 @@ pub(super) struct Parting {
     pub tasks: BTreeMap<String, Vec<Task>>,
     /// Node -> how to reach it.
     pub hosts: BTreeMap<String, Host>,
+    /// Node -> its roles.
+    roles: BTreeMap<String, Vec<String>>,
     /// Nodes whose data others have.
     keeps_data: BTreeSet<String>,
     /// Nodes of which nothing is known any more.
@@ -46,14 +49,20 @@ impl Session {
                 _ => None,
             })
             .collect();
+        let replaced = |node: &String| self.topology.node(node).is_some();
+        let gone: BTreeSet<String> = going.iter().filter(|node| !replaced(node)).cloned().collect();
+        let moves = self.moves(&gone, live).await?;
         if going.is_empty() {
-            return Ok((Leaving::default(), Vec::new()));
+            return Ok((Leaving { moves, ..Leaving::default() }, Vec::new()));
         }
+        let there: BTreeSet<&String> = live.iter().filter_map(|live| live.node.as_ref()).collect();
+        let stay: BTreeSet<String> = there.into_iter().filter(|node| !going.contains(*node)).cloned().collect();
         let runs = |node: &String| {
             live.iter().any(|live| live.node.as_ref() == Some(node) && live.condition == Condition::Good)
         };
         let (answering, silent): (BTreeSet<String>, BTreeSet<String>) = going.into_iter().partition(runs);
-        let parting = self.parting(&answering).await?;
+        let mut parting = self.parting(&answering).await?;
+        self.with_nobody_left(&mut parting, &stay);
         self.may_go(reach, &parting).await?;
         let notes = silent
             .iter()
@@ -63,7 +72,56 @@ impl Session {
             }))
             .collect();
         let staying = self.tasks(&self.addresses(&reach.hosts))?;
-        Ok((Leaving { parting: parting.tasks, staying, keeps_data: parting.keeps_data }, notes))
+        Ok((Leaving { parting: parting.tasks, staying, keeps_data: parting.keeps_data, moves }, notes))
+    }
+
+    /// Roles that go with all their nodes.
+    ///
+    /// # Errors
+    /// Where data would have to change its node: nothing carries it there.
+    async fn moves(&self, gone: &BTreeSet<String>, live: &[Live]) -> Result<Vec<Downtime>, Error> {
+        let there: BTreeSet<&String> = live.iter().filter_map(|live| live.node.as_ref()).collect();
+        let mut before = read_applied(&self.workspace.applied())?.roles();
+        before.retain(|node, _| there.contains(node));
+        if gone.iter().any(|node| !before.contains_key(node)) {
+            // Another laptop: what a node of that name carries in the architecture that has one.
+            for (node, roles) in self.parting(gone).await?.roles {
+                before.entry(node).or_insert_with(|| roles.into_iter().collect());
+            }
+        }
+        let moved = plan::moved(&before, &self.topology, &self.catalog.roles);
+        let (refused, lost): (Vec<_>, Vec<_>) = moved.into_iter().partition(|moved| !moved.to.is_empty());
+        if refused.is_empty() {
+            return Ok(lost.iter().map(|moved| moved.downtime(&self.topology)).collect());
+        }
+        let reasons: Vec<String> = refused.iter().map(plan::Moved::reason).collect();
+        let file = self.file().display();
+        let message = format!("nothing was changed: {}", reasons.join("; "));
+        let backs_up = |role: &Role| role.backup.as_ref().is_some_and(|spec| spec.source.is_some());
+        let way = match self.catalog.roles.values().any(backs_up) {
+            true => format!("`refarch migrate {file} SECOND` carries the data over"),
+            false => "take the data there with the product's own backup and restore".to_owned(),
+        };
+        let hint = format!(
+            "set {file} back to what is there; write a second file with another `name` and the new size, and {way}"
+        );
+        Err(Error::refused(exit::FAILED, message, Some(&hint)))
+    }
+
+    /// Where all nodes of a role go, there is nobody to hand anything over to, and nobody has its data.
+    fn with_nobody_left(&self, parting: &mut Parting, stay: &BTreeSet<String>) {
+        let stays = |role: &str| self.topology.with_role(role).any(|node| stay.contains(&node.name));
+        let data = |role: &String| self.catalog.roles.get(role).is_some_and(|role| role.data_bearing);
+        let roles = &parting.roles;
+        parting
+            .keeps_data
+            .retain(|node| roles.get(node).into_iter().flatten().filter(|role| data(role)).all(|role| stays(role)));
+        for tasks in parting.tasks.values_mut() {
+            tasks.retain(|task| {
+                let leave = self.catalog.roles.get(&task.role).and_then(|role| role.leave.as_ref());
+                task.moment != Moment::Part || stays(&task.role) || !leave.is_some_and(|leave| leave.keeps_data)
+            });
+        }
     }
 
     /// The nodes that a plan makes take their leave.
@@ -87,10 +145,18 @@ impl Session {
                 let count = counts.entry(group).or_default();
                 *count = (*count).max(*ordinal);
             }
-            let mut request = self.request.clone();
-            request.sets.extend(counts.iter().map(|(group, count)| format!("nodes.{group}.count={count}")));
-            // A file that cannot be read as it was says nothing about what was there.
-            before = Self::open(&request).ok();
+            let sets: Vec<String> =
+                counts.iter().map(|(group, count)| format!("nodes.{group}.count={count}")).collect();
+            // With the groups that the file does not have any more, or of another size. A file that cannot be read as it
+            // was says nothing about what was there.
+            let sizes = embedded::reference_sizes().into_iter().map(|size| Some(format!("architecture={size}")));
+            before = std::iter::once(None).chain(sizes).find_map(|size| {
+                let mut request = self.request.clone();
+                request.sets.extend(size);
+                request.sets.extend(sets.iter().cloned());
+                let session = Self::open(&request).ok()?;
+                gone.iter().all(|(node, _)| session.topology.node(node).is_some()).then_some(session)
+            });
         }
         for node in nodes {
             let session = if self.topology.node(node).is_some() { Some(self) } else { before.as_ref() };
@@ -116,6 +182,7 @@ impl Session {
         if data.all(|role| keeps(role) || brought(role)) {
             parting.keeps_data.insert(node.to_owned());
         }
+        parting.roles.insert(node.to_owned(), roles.to_vec());
         parting.tasks.insert(node.to_owned(), tasks);
         parting.hosts.insert(node.to_owned(), host);
         Ok(())

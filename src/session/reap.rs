@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::{
     Error,
-    work::{Scene, Work},
+    work::{NO_SOURCES, Scene, Work},
 };
 use crate::{
     clock::SystemClock,
@@ -106,8 +106,16 @@ impl Place {
         let look = || -> BoxFuture<'_, Result<Scene, StepError>> { Box::pin(async { Ok(Scene::default()) }) };
         let scene = RwLock::new(Arc::new(Scene::default()));
         let author = Author { run: run.id().to_string(), by: header.operator.to_string() };
-        let work =
-            Work { provider: provider.as_ref(), remote: &remote, scene, look: &look, told: "", applied: None, author };
+        let work = Work {
+            provider: provider.as_ref(),
+            remote: &remote,
+            scene,
+            look: &look,
+            told: "",
+            sources: &NO_SOURCES,
+            applied: None,
+            author,
+        };
         let options = Options { run: run.id().to_string(), finished: BTreeSet::new(), ..Options::default() };
         let report = engine::execute(&plan, &work, options, events, &mut run, stop).await;
         run.finish(report.exit_code())?;

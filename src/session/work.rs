@@ -21,6 +21,8 @@ use crate::{
     remote::{Program, Remote, RemoteError},
 };
 
+/// No other environment's backups.
+pub(super) static NO_SOURCES: BTreeMap<String, String> = BTreeMap::new();
 /// How long a node may take from its creation until SSH answers.
 const ARRIVAL: Duration = Duration::from_secs(300);
 
@@ -34,6 +36,8 @@ pub(super) struct Work<'a> {
     pub look: &'a (dyn Fn() -> BoxFuture<'a, Result<Scene, StepError>> + Send + Sync),
     /// Shell text before every task: what it is told of the run.
     pub told: &'a str,
+    /// Role -> shell text before what it prepares: how it gets at another environment's backups.
+    pub sources: &'a BTreeMap<String, String>,
     /// Keeps what is as wanted now; none where everything is removed.
     pub applied: Option<&'a AppliedLog>,
     /// Whose work the nodes record.
@@ -204,9 +208,10 @@ impl Work<'_> {
             .get(&host.node)
             .and_then(|tasks| tasks.iter().find(|task| task.role == role && task.moment == moment))
             .ok_or_else(|| permanent(format!("{} has nothing of {role} to do any more", host.node)))?;
+        let source = self.sources.get(role).filter(|_| moment == Moment::Prepare).map_or("", String::as_str);
         let program = Program {
             command: "sh -s 2>&1".to_owned(),
-            stdin: format!("{}{}", self.told, task.run).into_bytes(),
+            stdin: format!("{}{source}{}", self.told, task.run).into_bytes(),
             root: true,
             deadline: Duration::from_secs(u64::from(task.deadline)),
         };
@@ -248,6 +253,9 @@ fn hint(moment: Moment) -> &'static str {
         }
         Moment::Verify => "the live data was not touched; do not rely on this backup",
         Moment::Prepare => "nothing was changed: the live data serves as before",
+        Moment::Quiet | Moment::Still | Moment::Place => {
+            "the same command again goes on; `refarch apply` lets the environment serve as before"
+        }
         Moment::Halt | Moment::Swap | Moment::Return => {
             "the environment may be down: `refarch resume` goes on; the data from before is kept beside the new as \
              `.before-restore`"

@@ -140,7 +140,16 @@ type Look<'a> = &'a (dyn Fn() -> BoxFuture<'a, Result<Scene, StepError>> + Send 
 
 fn work<'a>(late: &'a Late, waits: &'a Waits, look: Look<'a>) -> Work<'a> {
     let author = Author { run: "r".to_owned(), by: "a@b".to_owned() };
-    Work { provider: late, remote: waits, scene: RwLock::default(), look, told: "", applied: None, author }
+    Work {
+        provider: late,
+        remote: waits,
+        scene: RwLock::default(),
+        look,
+        told: "",
+        sources: &NO_SOURCES,
+        applied: None,
+        author,
+    }
 }
 
 #[tokio::test]
@@ -168,6 +177,8 @@ async fn nodes_are_waited_for_at_the_addresses_that_they_got() {
         notes: Vec::new(),
         unreachable: Vec::new(),
         infrastructure_only: false,
+        source: None,
+        downtime: Vec::new(),
         money: None,
     };
     let (events, _receiver) = Events::channel();

@@ -6,7 +6,7 @@ use console::Style;
 
 use super::plain::count;
 use crate::{
-    plan::{Action, Counts, Drift, Plan, Risk, Step},
+    plan::{Action, Counts, DowntimeKind, Drift, Plan, Risk, Step},
     provider::Change,
 };
 
@@ -29,6 +29,7 @@ pub fn plan_text(plan: &Plan, style: PlanStyle) -> String {
         return out;
     }
     steps(&mut out, plan, style);
+    downtime(&mut out, plan);
     notes(&mut out, plan);
     let _ = writeln!(out, "{}", summary(plan));
     if let Some(money) = &plan.money {
@@ -105,6 +106,18 @@ pub fn summary(plan: &Plan) -> String {
         _ => "",
     };
     format!("{}: {} steps ({}{risk})", plan.environment, plan.steps.len(), parts.join(", "))
+}
+
+fn downtime(out: &mut String, plan: &Plan) {
+    for down in plan.downtime.iter().filter(|down| down.kind != DowntimeKind::InTurn) {
+        let what = if down.kind == DowntimeKind::Down { "downtime" } else { "moves" };
+        let _ = writeln!(out, "{what}: {} ({}): {}", down.role, down.nodes.join(", "), down.why);
+    }
+    let turns = plan.downtime.iter().filter(|down| down.kind == DowntimeKind::InTurn);
+    let turns: Vec<String> = turns.map(|down| format!("{} ({})", down.role, count(down.nodes.len(), "node"))).collect();
+    if !turns.is_empty() {
+        let _ = writeln!(out, "in turn, a few nodes at a time: {}", turns.join(", "));
+    }
 }
 
 fn notes(out: &mut String, plan: &Plan) {

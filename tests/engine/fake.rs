@@ -149,6 +149,8 @@ pub fn plan(steps: Vec<Step>) -> Plan {
         notes: vec![],
         unreachable: vec![],
         infrastructure_only: false,
+        source: None,
+        downtime: Vec::new(),
         money: None,
     };
     plan.validate().unwrap();

@@ -5,29 +5,14 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{
+    door::{Door, secret},
     object_storage::ObjectStorage,
-    place::{Place, Ran},
+    place::Place,
 };
 
 const NAME: &str = "daytwo";
 const GATEWAY: &str = "10.235.1.1";
-
-/// A writer that asks through the balancer all the while, trusting what its node trusts, and remembers every answer.
-const WRITER: &str = r#"
-rm -f /tmp/stop /tmp/writer.log
-cat >/tmp/writer.sh <<'END'
-while [ ! -e /tmp/stop ]; do
-    id=$(cat /proc/sys/kernel/random/uuid)
-    code=$(curl -s -m 20 --cacert /etc/refarch/ca.crt --resolve daytwo.test:443:BALANCER -H @/tmp/token -o /dev/null \
-        -w '%{http_code}' -X POST -H 'Content-Type: application/json' --data "{\"id\": \"$id\", \"value\": \"w\"}" \
-        https://daytwo.test/api/writes) || code="$code curl $?"
-    echo "$code $id $(date +%s.%N)" >>/tmp/writer.log
-    sleep 0.05
-done
-END
-systemd-run -q --unit=writer --collect sh /tmp/writer.sh
-until [ -s /tmp/writer.log ]; do sleep 0.1; done
-"#;
+const DOOR: Door = Door { domain: "daytwo.test", balancer: "daytwo-haproxy-external-1", client: "daytwo-app-1" };
 
 fn environment(more: &str) -> String {
     format!(
@@ -126,7 +111,7 @@ fn rotates(place: &Place) {
     let same = place.refarch(&["secrets", "rotate", "backup_cipher", "--yes"]).expect(1);
     assert!(same.stderr.contains("cannot rotate `backup_cipher`"), "{}", same.stderr);
 
-    let writer = Writer::start(place);
+    let writer = DOOR.writer(place);
     let old = secret(place, "postgres_app");
     // The controller dies in the middle; the same command again comes to the same end.
     let mut killed = place.start(&["secrets", "rotate", "postgres_app", "--yes"]);
@@ -192,12 +177,12 @@ async fn backs_up(place: &Place) {
     );
     place.write("refarch.yaml", &environment(&more));
     place.refarch(&["apply", "--yes"]).expect(0);
-    push(place, "before");
+    DOOR.push(place, "before");
     place.refarch(&["backup", "now", "--full"]).expect(0).says("full").says("repositories");
     assert!(storage.names().iter().any(|name| name.ends_with("/secrets/latest.age")), "{:?}", storage.names());
 
     // More writes, and the moment to go back to: all answers until then must be there, none from after it.
-    let writer = Writer::start(place);
+    let writer = DOOR.writer(place);
     writer.writes(30);
     let moment = place.on("daytwo-data-1", "date -u +%FT%T.%NZ").expect(0).stdout;
     let moment = moment.trim().rsplit(' ').next().unwrap().to_owned();
@@ -281,89 +266,4 @@ fn changes(drift: &Value) -> Vec<String> {
     }
     told.sort();
     told
-}
-
-fn secret(place: &Place, name: &str) -> String {
-    place.refarch(&["secrets", "show", name]).expect(0).text().to_owned()
-}
-
-fn balancer(place: &Place) -> String {
-    place.on("daytwo-app-1", "getent hosts daytwo-haproxy-external-1 | cut -d ' ' -f 1").expect(0).last_word()
-}
-
-fn token_file(place: &Place) -> String {
-    format!("(umask 077; printf 'Authorization: Bearer %s\\n' {} >/tmp/token)\n", secret(place, "root_token"))
-}
-
-/// Makes a project with a commit.
-fn push(place: &Place, name: &str) {
-    let balancer = balancer(place);
-    let token = secret(place, "root_token");
-    let script = format!(
-        "{}set -e\ncd /tmp && rm -rf {name}\ncurl -fs --cacert /etc/refarch/ca.crt --resolve daytwo.test:443:{balancer} -H @/tmp/token \
-         -X POST -H 'Content-Type: application/json' --data '{{\"name\": \"{name}\"}}' https://daytwo.test/api/projects >/dev/null\n\
-         until curl -fs --cacert /etc/refarch/ca.crt --resolve daytwo.test:443:{balancer} https://daytwo.test/api/projects/{name} | grep -q ready; do sleep 0.2; done\n\
-         echo '{balancer} daytwo.test' >>/etc/hosts\n\
-         git init -q {name} && cd {name} && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m one\n\
-         git -c http.sslCAInfo=/etc/refarch/ca.crt push -q https://root:{token}@daytwo.test/{name}.git HEAD:main\n",
-        token_file(place)
-    );
-    place.on("daytwo-app-1", &script).expect(0);
-}
-
-struct Writer<'a>(&'a Place);
-
-struct Written {
-    /// Acknowledged: identity, and when the answer came.
-    good: Vec<(String, f64)>,
-    bad: Vec<String>,
-}
-
-impl<'a> Writer<'a> {
-    fn start(place: &'a Place) -> Self {
-        let script = WRITER.replace("BALANCER", &balancer(place));
-        place.on("daytwo-app-1", &format!("{}{script}", token_file(place))).expect(0);
-        Self(place)
-    }
-
-    /// Waits until it had so many answers more.
-    fn writes(&self, number: usize) {
-        let line = format!(
-            "n=$(wc -l </tmp/writer.log); until [ $(wc -l </tmp/writer.log) -ge $((n + {number})) ]; do sleep 0.1; done"
-        );
-        self.0.on("daytwo-app-1", &line).expect(0);
-    }
-
-    fn stop(self) -> Written {
-        let ran = self.0.on(
-            "daytwo-app-1",
-            "touch /tmp/stop; while systemctl is-active -q writer; do sleep 0.1; done; cat /tmp/writer.log",
-        );
-        let mut written = Written { good: Vec::new(), bad: Vec::new() };
-        for line in ran.expect(0).stdout.lines() {
-            let line = line.rsplit(" | ").next().unwrap();
-            let words: Vec<&str> = line.split(' ').collect();
-            match words.as_slice() {
-                ["201", id, at] => written.good.push(((*id).to_owned(), at.parse().unwrap())),
-                _ => written.bad.push(line.to_owned()),
-            }
-        }
-        written
-    }
-}
-
-impl Written {
-    #[track_caller]
-    fn all_good(&self) {
-        eprintln!("{} writes while secrets were rotated, {} failed", self.good.len(), self.bad.len());
-        assert!(self.bad.is_empty(), "{} of {} failed: {:?}", self.bad.len(), self.good.len(), self.bad);
-        assert!(self.good.len() > 50, "{}", self.good.len());
-    }
-}
-
-impl Ran {
-    /// The last word of standard output.
-    fn last_word(&self) -> String {
-        self.stdout.split_whitespace().last().unwrap().to_owned()
-    }
 }

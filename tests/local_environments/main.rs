@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod day_two;
+mod door;
 mod drills;
 mod highly_available;
+mod migrate;
 mod object_storage;
 mod pipeline;
 mod place;

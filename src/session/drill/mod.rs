@@ -97,6 +97,8 @@ impl Session {
             notes: Vec::new(),
             unreachable: Vec::new(),
             infrastructure_only: false,
+            source: None,
+            downtime: Vec::new(),
             money: None,
         }
     }

@@ -4,9 +4,14 @@
 #   backup full|incr            on the server that leads; elsewhere nothing
 #   list                        what there is, as pgBackRest's JSON
 #   prepare [TIME]              a whole copy beside the live data, as of TIME or the newest; the live data stays as it is
+#   adopt STORAGE...            makes the copy of another environment's data this one's: passwords, and where repositories
+#                               are - those of its first storage on the first one here, and so on in turn
 #   prove                       checks every page and every table of that copy
 #   drop                        removes the copy
 #   swap                        puts the copy in the live data's place; that is kept as main.before-restore
+#   another                     tells the place for backups that the data is another cluster's now
+# Where REFARCH_SOURCE names another environment, `list` and `prepare` read its backups: /run/refarch-source-postgres has
+# the way to them.
 # PGROOT, where data directories lie; REFARCH_TARGET may hold the time instead of the argument.
 set -eu
 cd /
@@ -20,7 +25,10 @@ marker=/var/lib/refarch/stanza
 configuration=/etc/pgbackrest.conf
 
 as_postgres() { runuser -u postgres -- "$@"; }
-pgbackrest() { as_postgres /usr/bin/pgbackrest --stanza=refarch "$@"; }
+source=
+case $1 in list | prepare) [ -z "${REFARCH_SOURCE-}" ] || source=/run/refarch-source-postgres ;; esac
+[ -z "$source" ] || configuration=$source/pgbackrest.conf
+pgbackrest() { as_postgres /usr/bin/pgbackrest --config="$configuration" --stanza=refarch "$@"; }
 leads() { [ "$(as_postgres "$bin/psql" -XAtqc 'select pg_is_in_recovery()' 2>/dev/null)" = f ]; }
 in_copy() { as_postgres "$bin/psql" -XAtqv ON_ERROR_STOP=1 -h "$socket" -p 5999 "$@"; }
 place() { grep -E '^repo1-(path|s3-endpoint|s3-bucket|storage-port)=' "$configuration" | sha256sum | cut -c 1-64; }
@@ -45,7 +53,7 @@ shared_buffers = 32MB
 max_connections = 20
 # A copy that is dropped again must leave no trace in the archive.
 archive_mode = off
-restore_command = '/usr/bin/pgbackrest --stanza=refarch --pg1-path=$copy archive-get %f "%p"'
+restore_command = '/usr/bin/pgbackrest --config=$configuration --stanza=refarch --pg1-path=$copy archive-get %f "%p"'
 log_min_messages = warning
 END
     chown postgres:postgres "$socket"/*
@@ -85,7 +93,7 @@ prepare)
     stop_copy
     rm -rf -- "$copy"
     # What was written until now is archived first, where there is still somebody to do it.
-    if leads; then
+    if [ -z "$source" ] && leads; then
         as_postgres "$bin/psql" -XAtqc 'select pg_switch_wal()' >/dev/null && pgbackrest check
     fi
     need=$(pgbackrest info --output=json | jq '[.[].backup[].info.size] | max // 0')
@@ -99,6 +107,27 @@ prepare)
     start_copy
     echo "recovered to timeline $(in_copy -d postgres -c 'select timeline_id from pg_control_checkpoint()')"
     ;;
+adopt)
+    PGHOST=$socket PGPORT=5999 /usr/local/lib/refarch/postgres-roles make
+    [ "$(in_copy -d sandbox -c "select to_regclass('public.projects') is not null")" = t ] || exit 0
+    shift
+    count=$#
+    number=0
+    while read -r old; do
+        wanted=$((number % count + 1))
+        for new in "$@"; do
+            wanted=$((wanted - 1))
+            [ "$wanted" != 0 ] || break
+        done
+        # By number first: a name may be one of the old ones.
+        printf "update projects set storage = 'adopted:%s' where storage = '%s';\n" "$new" "$old"
+        number=$((number + 1))
+    done </run/refarch-source-postgres/storages >"$socket/adopt.sql"
+    echo "update projects set storage = substr(storage, 9) where storage like 'adopted:%';" >>"$socket/adopt.sql"
+    in_copy -d sandbox -1 <"$socket/adopt.sql"
+    echo "the data of $REFARCH_SOURCE is this environment's: $number storages onto $count"
+    ;;
+another) pgbackrest stanza-upgrade ;;
 prove)
     # Every table is read and every index compared with it.
     for database in $(in_copy -d postgres -c "select datname from pg_database where datallowconn and datname <> 'template0'"); do

@@ -1,0 +1,139 @@
+//! What users do at an environment's door, from one of its nodes: write all the while, make projects, push and clone.
+
+use super::place::{Place, Ran};
+
+/// The way in, and the node that goes it.
+#[derive(Clone, Copy)]
+pub struct Door {
+    pub domain: &'static str,
+    /// Node that users come to.
+    pub balancer: &'static str,
+    /// Node that they sit on.
+    pub client: &'static str,
+}
+
+/// A writer that asks through the balancer all the while, trusting what its node trusts, and remembers every answer.
+const WRITER: &str = r#"
+rm -f /tmp/stop /tmp/writer.log
+cat >/tmp/writer.sh <<'END'
+while [ ! -e /tmp/stop ]; do
+    id=$(cat /proc/sys/kernel/random/uuid)
+    code=$(curl -s -m 20 --cacert /etc/refarch/ca.crt --resolve DOMAIN:443:BALANCER -H @/tmp/token -o /dev/null \
+        -w '%{http_code}' -X POST -H 'Content-Type: application/json' --data "{\"id\": \"$id\", \"value\": \"w\"}" \
+        https://DOMAIN/api/writes) || code="$code curl $?"
+    echo "$code $id $(date +%s.%N)" >>/tmp/writer.log
+    sleep 0.05
+done
+END
+systemd-run -q --unit=writer --collect sh /tmp/writer.sh
+until [ -s /tmp/writer.log ]; do sleep 0.1; done
+"#;
+
+pub fn secret(place: &Place, name: &str) -> String {
+    place.refarch(&["secrets", "show", name]).expect(0).text().to_owned()
+}
+
+impl Door {
+    fn address(&self, place: &Place) -> String {
+        place.on(self.client, &format!("getent hosts {} | cut -d ' ' -f 1", self.balancer)).expect(0).last_word()
+    }
+
+    /// Shell text before what asks at the door: where it is, and the login.
+    fn prelude(&self, place: &Place) -> String {
+        let Self { domain, .. } = self;
+        let (address, token) = (self.address(place), secret(place, "root_token"));
+        format!(
+            "set -e\n(umask 077; printf 'Authorization: Bearer %s\\n' {token} >/tmp/token)\n\
+             grep -q ' {domain}$' /etc/hosts || echo '{address} {domain}' >>/etc/hosts\n\
+             ask() {{ curl -fs --cacert /etc/refarch/ca.crt -H @/tmp/token -H 'Content-Type: application/json' \"$@\"; }}\n\
+             cd /tmp\n"
+        )
+    }
+
+    /// Makes a project with a commit.
+    pub fn push(&self, place: &Place, name: &str) {
+        let Self { domain, .. } = self;
+        let token = secret(place, "root_token");
+        let script = format!(
+            "{}rm -rf {name}\nask -X POST --data '{{\"name\": \"{name}\"}}' https://{domain}/api/projects >/dev/null\n\
+             until ask https://{domain}/api/projects/{name} | grep -q ready; do sleep 0.2; done\n\
+             git init -q {name} && cd {name} && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m '{name}'\n\
+             git -c http.sslCAInfo=/etc/refarch/ca.crt push -q https://root:{token}@{domain}/{name}.git HEAD:main\n",
+            self.prelude(place)
+        );
+        place.on(self.client, &script).expect(0);
+    }
+
+    /// Clones a project; its only commit is the one that [`Door::push`] made.
+    pub fn clone(&self, place: &Place, name: &str) {
+        let Self { domain, .. } = self;
+        let token = secret(place, "root_token");
+        let script = format!(
+            "{}rm -rf {name}\ngit -c http.sslCAInfo=/etc/refarch/ca.crt clone -q https://root:{token}@{domain}/{name}.git\n\
+             git -C {name} log --format=%s | grep -qx '{name}'\n",
+            self.prelude(place)
+        );
+        place.on(self.client, &script).expect(0);
+    }
+
+    /// Begins to write.
+    pub fn writer<'a>(&self, place: &'a Place) -> Writer<'a> {
+        let script = WRITER.replace("BALANCER", &self.address(place)).replace("DOMAIN", self.domain);
+        place.on(self.client, &format!("{}{script}", self.prelude(place))).expect(0);
+        Writer { place, node: self.client }
+    }
+}
+
+pub struct Writer<'a> {
+    place: &'a Place,
+    node: &'static str,
+}
+
+pub struct Written {
+    /// Acknowledged: identity, and when the answer came.
+    pub good: Vec<(String, f64)>,
+    pub bad: Vec<String>,
+}
+
+impl Writer<'_> {
+    /// Waits until it had so many answers more.
+    pub fn writes(&self, number: usize) {
+        let line = format!(
+            "n=$(wc -l </tmp/writer.log); until [ $(wc -l </tmp/writer.log) -ge $((n + {number})) ]; do sleep 0.1; done"
+        );
+        self.place.on(self.node, &line).expect(0);
+    }
+
+    pub fn stop(self) -> Written {
+        let ran = self.place.on(
+            self.node,
+            "touch /tmp/stop; while systemctl is-active -q writer; do sleep 0.1; done; cat /tmp/writer.log",
+        );
+        let mut written = Written { good: Vec::new(), bad: Vec::new() };
+        for line in ran.expect(0).stdout.lines() {
+            let line = line.rsplit(" | ").next().unwrap();
+            let words: Vec<&str> = line.split(' ').collect();
+            match words.as_slice() {
+                ["201", id, at] => written.good.push(((*id).to_owned(), at.parse().unwrap())),
+                _ => written.bad.push(line.to_owned()),
+            }
+        }
+        written
+    }
+}
+
+impl Written {
+    #[track_caller]
+    pub fn all_good(&self) {
+        eprintln!("{} writes while secrets were rotated, {} failed", self.good.len(), self.bad.len());
+        assert!(self.bad.is_empty(), "{} of {} failed: {:?}", self.bad.len(), self.good.len(), self.bad);
+        assert!(self.good.len() > 50, "{}", self.good.len());
+    }
+}
+
+impl Ran {
+    /// The last word of standard output.
+    pub fn last_word(&self) -> String {
+        self.stdout.split_whitespace().last().unwrap().to_owned()
+    }
+}
