@@ -6,6 +6,7 @@ use super::{Failure, Output, Target};
 use crate::{
     exit,
     session::{Session, Survey},
+    shared::Freshness,
     view::{self, PlanStyle},
 };
 
@@ -42,7 +43,11 @@ pub struct Args {
 
 /// Shows what an apply would do; changes nothing.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&args.target.request()?)?;
+    let request = args.target.request()?;
+    let session = match args.offline {
+        true => Session::open(&request)?,
+        false => super::enter(&request, Freshness::Needed).await?,
+    };
     if args.refresh_only {
         return drift(&session, &args, output).await;
     }

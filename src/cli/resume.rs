@@ -5,12 +5,7 @@ use super::{
     apply::{RunArgs, Work, carry_out, consent, take_lock, under_lock},
     target::{Target, TargetOption},
 };
-use crate::{
-    exit,
-    journal::RunId,
-    plan::Verb,
-    session::{self, Session},
-};
+use crate::{exit, journal::RunId, plan::Verb, session, shared::Freshness};
 
 /// Arguments of `resume`.
 #[derive(Debug, clap::Args)]
@@ -25,7 +20,7 @@ pub struct Args {
 
 /// Runs the steps of a run's plan that did not end well.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&Target::from(args.target).request()?)?;
+    let session = super::enter(&Target::from(args.target).request()?, Freshness::Needed).await?;
     let unfinished = || match session.runs().latest_unfinished().map_err(session::Error::from)? {
         Some(run) => Ok(run.id),
         None => Err(Failure::new(exit::FAILED, "no run is left to finish").hint("`refarch runs` lists them")),

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::RwLock,
+    sync::{Arc, RwLock},
 };
 
 use super::Error;
@@ -12,6 +12,7 @@ use crate::{
     diagnostic::{Diagnostic, Faults},
     environment::{self, LoadRequest, Loaded, ProviderKind, Stack, StackFacts},
     provider::Provider,
+    shared::Shared,
     topology::{self, Topology},
     workspace::Workspace,
 };
@@ -25,7 +26,7 @@ pub struct Request {
     pub sets: Vec<String>,
     /// Folder of stacks to use instead of those in the binary.
     pub roles: Option<PathBuf>,
-    /// Folder for the workspace instead of `.refarch` beside the file.
+    /// Folder for the workspace instead of `.refarch` beside the file; or the address of a shared one (`s3://…`).
     pub workspace: Option<PathBuf>,
 }
 
@@ -37,12 +38,15 @@ pub struct Session {
     pub(super) topology: Topology,
     pub(super) workspace: Workspace,
     pub(super) provider: Box<dyn Provider>,
+    /// Where a team shares the workspace, once it was entered.
+    pub(super) shared: Option<Arc<Shared>>,
     /// Balancer of the cloud -> its host, as last heard.
     pub(super) balancers: RwLock<BTreeMap<String, String>>,
 }
 
 impl Session {
-    /// Opens an environment.
+    /// Opens an environment with what this machine knows of it. Verbs that look at its state, or change it,
+    /// [`Session::enter`] it.
     ///
     /// # Errors
     /// Every fault of the environment file at once; or what is wrong with the roles.
@@ -59,7 +63,7 @@ impl Session {
             roles: &catalog.roles,
             machines: machines.as_ref(),
         })?;
-        let workspace = Workspace::for_environment(&request.file, &loaded.environment.name, request.workspace.clone());
+        let workspace = request.working_copy(&loaded.environment.name);
         let provider = super::inventory::provider(&loaded.environment, &catalog, &workspace, &topology, inventory)?;
         Ok(Self {
             request: request.clone(),
@@ -68,6 +72,7 @@ impl Session {
             topology,
             workspace,
             provider,
+            shared: None,
             balancers: RwLock::default(),
         })
     }
