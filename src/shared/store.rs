@@ -134,9 +134,21 @@ impl Store {
                 _ => outcome,
             }
         };
-        match tokio::time::timeout(PATIENCE, call).await {
+        #[cfg(test)]
+        self.sleeps().await;
+        let outcome = tokio::time::timeout(PATIENCE, call).await;
+        #[cfg(test)]
+        self.sleeps().await;
+        match outcome {
             Ok(outcome) => outcome.map_err(Trouble::Store),
             Err(_) => Err(Trouble::Time),
+        }
+    }
+
+    #[cfg(test)]
+    async fn sleeps(&self) {
+        if let Some(weather) = &self.weather {
+            weather.sleeps().await;
         }
     }
 

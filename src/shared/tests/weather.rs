@@ -37,20 +37,25 @@ impl Weather {
     pub async fn passes(&self) -> bool {
         let (delay, lost) = {
             let mut random = self.random.lock().unwrap();
-            if random.random_range(0..1000) < self.sleepy {
-                *self.asleep.lock().unwrap() = Instant::now() + Duration::from_secs(random.random_range(1..90));
-            }
-            (
-                Duration::from_millis(random.random_range(1..400)),
-                random.random_range(0..1000) < self.failing.load(Ordering::SeqCst),
-            )
+            let lost = random.random_range(0..1000) < self.failing.load(Ordering::SeqCst);
+            (Duration::from_millis(random.random_range(1..400)), lost)
         };
         time::sleep(delay).await;
-        // Everything of a machine that sleeps sleeps.
+        !lost
+    }
+
+    /// The machine may fall asleep at any call. Everything of it sleeps then: nothing goes on, no time is up.
+    pub async fn sleeps(&self) {
+        {
+            let mut random = self.random.lock().unwrap();
+            if random.random_range(0..1000) < self.sleepy {
+                *self.asleep.lock().unwrap() = Instant::now() + Duration::from_secs(random.random_range(1..120));
+            }
+        }
         loop {
             let until = *self.asleep.lock().unwrap();
             if until <= Instant::now() {
-                return !lost;
+                return;
             }
             time::sleep_until(until).await;
         }
