@@ -27,6 +27,7 @@ pub mod remote;
 pub mod report;
 pub mod secrets;
 pub mod session;
+pub mod shared;
 pub mod timeline;
 pub mod topology;
 pub mod verify;

@@ -32,6 +32,15 @@ impl Operator {
     }
 }
 
+/// Where process ids mean the same as here: this boot of this machine, and a namespace of processes. None where the
+/// system does not tell.
+#[must_use]
+pub fn seat() -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().and_then(named)?;
+    let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(format!("{boot} {}", namespace.display()))
+}
+
 impl std::fmt::Display for Operator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}@{}", self.user, self.host)

@@ -3,10 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Failure, Output, Target, apply::take_lock, target::Layers};
-use crate::{
-    exit,
-    session::{self, Session},
-};
+use crate::{exit, session, shared::Freshness};
 
 /// Arguments of `adopt`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +24,7 @@ pub struct Args {
 /// Makes things that exist the environment's own: from then on they are changed and destroyed with it.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let target = Target { file: Some(args.file), layers: args.layers };
-    let session = Session::open(&target.request()?)?;
+    let session = super::enter(&target.request()?, Freshness::Needed).await?;
     let desired = session.provider().desired(session.topology()).map_err(session::Error::from)?;
     let mut wanted = Vec::new();
     for pair in &args.pairs {
@@ -58,6 +55,6 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
             }
         }
     }
-    lock.release().map_err(session::Error::from)?;
+    lock.release().await?;
     outcome
 }

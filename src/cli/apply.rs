@@ -12,10 +12,11 @@ use crate::{
     event::{Event, Events},
     exit,
     journal::{OutputLog, RunId},
-    lock::{Lease, Lock},
+    lock::Lease,
     plan::{Action, Plan, Risk, StepId, Verb},
     provider::{Change, Verdict},
-    session::{self, Probed, Ran, Reach, RunRequest, SavedPlan, Session, Watch},
+    session::{self, Held, Probed, Ran, Reach, RunRequest, SavedPlan, Session, Watch},
+    shared::Freshness,
     verify::CheckResult,
     view::{self, PlanStyle},
 };
@@ -69,7 +70,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         Some(saved) => saved.request(),
         None => args.target.request()?,
     };
-    let session = args.bundle.open(&request, output)?;
+    let session = args.bundle.enter(&request, output).await?;
     warn(&session, output);
     let change = Making {
         command: format!("apply {}", session.topology().environment),
@@ -154,14 +155,14 @@ pub async fn change(session: &Session, args: &RunArgs, change: Making<'_>, outpu
 ///
 /// # Errors
 /// When signals cannot be listened to, or the lock cannot be given back.
-pub async fn under_lock<T>(lock: Lock, work: impl AsyncFnOnce(StopSignal) -> T) -> Result<T, Failure> {
+pub async fn under_lock<T>(lock: Held, work: impl AsyncFnOnce(StopSignal) -> T) -> Result<T, Failure> {
     let (stop, signal) = StopHandle::new();
     let watching = stop.listen()?;
-    let lost = stop.finish_when(lock.lost(), "the lock was taken away");
+    let lost: Vec<_> = lock.lost().into_iter().map(|lost| stop.finish_when(lost, "the lock was taken away")).collect();
     let outcome = work(signal).await;
     watching.abort();
-    lost.abort();
-    lock.release().map_err(session::Error::from)?;
+    lost.iter().for_each(tokio::task::JoinHandle::abort);
+    lock.release().await?;
     Ok(outcome)
 }
 
@@ -356,8 +357,9 @@ pub async fn take_lock(
     command: &str,
     run: Option<&RunId>,
     wait: Option<u64>,
-) -> Result<Lock, Failure> {
+) -> Result<Held, Failure> {
     let lock = session.lock(command, run, wait.map(Duration::from_secs), say_waiting).await?;
+    super::enter::say(session);
     if session.has_open_faults()? {
         let _ = writeln!(std::io::stderr(), "a drill was ended before it mended what it broke: mending that first");
         let reach = session.reach().await?;

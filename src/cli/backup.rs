@@ -13,6 +13,7 @@ use crate::{
     exit,
     plan::Plan,
     session::{self, Reach, Session},
+    shared::Freshness,
 };
 
 /// Arguments of `backup`.
@@ -53,7 +54,7 @@ enum What {
 
 /// Makes, lists, proves or restores backups.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&Target::from(args.target).request()?)?;
+    let session = super::enter(&Target::from(args.target).request()?, Freshness::Needed).await?;
     let reach = session.reach().await?;
     match args.what {
         What::List => list(&session, &reach, output).await,

@@ -12,6 +12,7 @@ use crate::{
     distribution::Platform,
     exit,
     session::{self, BundleRequest, Request, Session},
+    shared::Freshness,
     view,
 };
 
@@ -98,12 +99,26 @@ fn contents(manifest: &Manifest) -> String {
 }
 
 impl FromBundle {
-    /// Opens the environment; out of the bundle, where one was named.
+    /// Opens the environment with the newest state that its team knows; out of the bundle, where one was named.
     ///
     /// # Errors
     /// When the bundle is not whole, is another, or lacks something.
+    pub async fn enter(&self, request: &Request, output: &Output) -> Result<Session, Failure> {
+        let bundle = self.unpack(request, output)?;
+        with(super::enter(request, Freshness::Needed).await?, bundle)
+    }
+
+    /// The same without asking anybody for the team's state.
+    ///
+    /// # Errors
+    /// As [`FromBundle::enter`].
     pub fn open(&self, request: &Request, output: &Output) -> Result<Session, Failure> {
-        let Some(path) = &self.bundle else { return Ok(Session::open(request)?) };
+        let bundle = self.unpack(request, output)?;
+        with(Session::open(request)?, bundle)
+    }
+
+    fn unpack(&self, request: &Request, output: &Output) -> Result<Option<Bundle>, Failure> {
+        let Some(path) = &self.bundle else { return Ok(None) };
         let bundle = Bundle::open(path).map_err(session::Error::from)?;
         if let Some(digest) = &self.bundle_digest {
             bundle.expect(digest).map_err(session::Error::from)?;
@@ -124,6 +139,13 @@ impl FromBundle {
                 say(format!("{own}: was missing beside the environment file, taken out of the bundle"));
             }
         }
-        Ok(Session::open(request)?.with_bundle(bundle)?)
+        Ok(Some(bundle))
     }
+}
+
+fn with(session: Session, bundle: Option<Bundle>) -> Result<Session, Failure> {
+    Ok(match bundle {
+        Some(bundle) => session.with_bundle(bundle)?,
+        None => session,
+    })
 }

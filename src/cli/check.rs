@@ -1,7 +1,7 @@
 //! `check`.
 
 use super::{Failure, Output, Target};
-use crate::{exit, provider::Verdict, session::Session, view};
+use crate::{exit, provider::Verdict, shared::Freshness, view};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -12,7 +12,7 @@ pub struct Args {
 
 /// Looks whether the place is ready; changes nothing.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&args.target.request()?)?;
+    let session = super::enter(&args.target.request()?, Freshness::Needed).await?;
     let findings = session.provider().preflight(session.topology()).await;
     if output.json() {
         output.document(&findings)?;

@@ -10,8 +10,8 @@ use super::{
     apply::{Ended, RunArgs, Work, carry_out, consent, take_lock, under_lock},
 };
 use crate::{
-    exit,
-    session::{self, Session},
+    exit, session,
+    shared::Freshness,
     view::{self, PlanStyle},
 };
 
@@ -26,7 +26,7 @@ pub struct Args {
 
 /// Removes the environment: machines, network, keys, secrets. What was done stays on record.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&args.target.request()?)?;
+    let session = super::enter(&args.target.request()?, Freshness::Needed).await?;
     let name = session.topology().environment.clone();
     if !session.provider().owns_machines() {
         return Err(Failure::new(
@@ -44,8 +44,9 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let lock = take_lock(&session, &command, Some(&id), args.run.lock_wait).await?;
     let (plan, _) = session.removal().await?;
     if plan.is_empty() {
-        lock.release().map_err(session::Error::from)?;
+        // Under the lock, so that everybody's copy loses it.
         session.workspace().remove().map_err(session::Error::from)?;
+        lock.release().await?;
         match output.json() {
             true => output.document(&Ended::nothing(&plan))?,
             false => output.print(&format!("{name}: nothing is there\n"))?,
@@ -60,16 +61,16 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     }
     let run = session.begin(id, &plan, &command)?;
     let reach = session.reach().await?;
-    let outcome = under_lock(lock, async |stop| {
+    under_lock(lock, async |stop| {
         let work = Work { plan: &plan, run, finished: BTreeSet::new(), concurrency: args.run.concurrency, stop };
-        carry_out(&session, &reach, work, false, output).await
-    })
-    .await?;
-    if matches!(outcome, Ok(exit::DONE)) {
+        let outcome = carry_out(&session, &reach, work, false, output).await;
         drop(reach);
-        session.workspace().remove().map_err(session::Error::from)?;
-    }
-    outcome
+        if matches!(outcome, Ok(exit::DONE)) {
+            session.workspace().remove().map_err(session::Error::from)?;
+        }
+        outcome
+    })
+    .await?
 }
 
 fn ask(name: &str) -> Result<(), Failure> {

@@ -9,7 +9,8 @@ use super::{
 use crate::{
     drill::junit,
     exit,
-    session::{self, DrillRequest, Session},
+    session::{self, DrillRequest},
+    shared::Freshness,
     view,
 };
 
@@ -43,14 +44,14 @@ pub struct Args {
 
 /// Breaks things on a running environment, one after the other, and tells what its users noticed.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&args.target.request()?)?;
+    let session = super::enter(&args.target.request()?, Freshness::Needed).await?;
     warn(&session, output);
     let name = session.topology().environment.clone();
     if args.undo {
         let mended = session.has_open_faults()?;
         // Whoever takes the lock mends what is left.
         let lock = take_lock(&session, &format!("drill {name} --undo"), None, args.lock_wait).await?;
-        lock.release().map_err(session::Error::from)?;
+        lock.release().await?;
         if !mended {
             output.print(&format!("{name}: nothing is left to mend\n"))?;
         }

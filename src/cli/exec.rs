@@ -11,7 +11,7 @@ use super::{
 use crate::{
     exit,
     remote::{Program, Remote},
-    session::Session,
+    shared::Freshness,
     topology::Selector,
 };
 
@@ -39,7 +39,7 @@ const AT_ONCE: usize = 32;
 
 /// Runs a command on many nodes, in parallel; every line of output starts with its node.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&Target::from(args.target).request()?)?;
+    let session = super::enter(&Target::from(args.target).request()?, Freshness::Wanted).await?;
     let nodes = args.on.nodes(session.topology()).map_err(|error| Failure::usage(error.to_string()))?;
     let reach = session.reach().await?;
     let width = nodes.iter().map(|node| node.name.len()).max().unwrap_or_default();

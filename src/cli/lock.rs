@@ -4,10 +4,7 @@ use super::{
     Failure, Output,
     target::{Target, TargetOption},
 };
-use crate::{
-    exit, lock,
-    session::{self, Session},
-};
+use crate::{exit, shared::Freshness};
 
 /// Arguments of `lock`.
 #[derive(Debug, clap::Args)]
@@ -28,27 +25,25 @@ enum What {
 }
 
 /// Shows or breaks the lock.
-pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&Target::from(args.target).request()?)?;
-    let path = session.workspace().lock();
-    let (lease, verb) = match args.what {
-        What::Status => (lock::status(&path), "held"),
-        What::Break => (lock::break_lock(&path), "taken away; it was held"),
+pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
+    let session = super::enter(&Target::from(args.target).request()?, Freshness::Unneeded).await?;
+    let (found, verb) = match args.what {
+        What::Status => (session.holder().await?, "held"),
+        What::Break => (session.break_lock().await?, "taken away; it was held"),
     };
-    let lease = lease.map_err(session::Error::from)?;
     if output.json() {
-        output.document(&lease)?;
+        output.document(&found.map(|(lease, _)| lease))?;
         return Ok(exit::DONE);
     }
-    output.print(&match lease {
+    output.print(&match found {
         None => "nobody has the lock\n".to_owned(),
-        Some(lease) => format!(
+        Some((lease, is_gone)) => format!(
             "{verb} by {} for `{}` since {}, last seen {}{}\n",
             lease.holder,
             lease.command,
             lease.since,
             lease.heartbeat,
-            if lease.is_expired(jiff::Timestamp::now()) { " (expired)" } else { "" }
+            if is_gone { " (expired)" } else { "" }
         ),
     })?;
     Ok(exit::DONE)

@@ -15,9 +15,8 @@ use crate::{
     event::Event,
     exit,
     journal::RunId,
-    lock::Lock,
     plan::Plan,
-    session::{self, Migration, MigrationRecord, Reach, Session, Turn},
+    session::{self, Held, Migration, MigrationRecord, Reach, Session, Turn},
     view,
 };
 
@@ -43,7 +42,8 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         let layers = Layers { sets: Vec::new(), roles: args.roles.clone() };
         Target { file: Some(file.clone()), layers }.request()
     };
-    let migration = Migration::open(&request(&args.from)?, &request(&args.to)?)?;
+    let migration = Migration::open(&request(&args.from)?, &request(&args.to)?).await?;
+    [&migration.from, &migration.to].into_iter().for_each(super::enter::say);
     let (first, second) = locks(&migration, &args.run).await?;
     let moving = Moving { migration: &migration, args: &args.run, output };
     let (from, mut record, turn) = moving.look().await?;
@@ -71,7 +71,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
 }
 
 /// Both locks, always in the same order: two moves in opposite directions do not wait for each other.
-async fn locks(migration: &Migration, args: &RunArgs) -> Result<(Lock, Lock), Failure> {
+async fn locks(migration: &Migration, args: &RunArgs) -> Result<(Held, Held), Failure> {
     let Migration { from, to } = migration;
     let command = format!("migrate {} {}", migration.from_name(), migration.to_name());
     let mut both = [from, to];

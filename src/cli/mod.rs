@@ -9,6 +9,7 @@ mod completion;
 mod cost;
 mod destroy;
 mod drill;
+mod enter;
 mod exec;
 mod explain;
 mod failure;
@@ -40,6 +41,7 @@ mod watch;
 
 use clap::{Parser, Subcommand};
 
+pub use enter::enter;
 pub use failure::Failure;
 pub use output::{Format, Output};
 pub use target::Target;
@@ -186,13 +188,13 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Replace(args) => replace::run(args, &output).await,
         Command::Drill(args) => drill::run(args, &output).await,
         Command::Report(args) => report::run(args, &output).await,
-        Command::Runs(args) => runs::run(args, &output),
-        Command::Timeline(args) => timeline::run(args, &output),
+        Command::Runs(args) => runs::run(args, &output).await,
+        Command::Timeline(args) => timeline::run(args, &output).await,
         Command::Backup(args) => backup::run(args, &output).await,
         Command::Migrate(args) => migrate::run(args, &output).await,
         Command::Support(args) => support::run(args, &output).await,
         Command::Resume(args) => resume::run(args, &output).await,
-        Command::Lock(args) => lock::run(args, &output),
+        Command::Lock(args) => lock::run(args, &output).await,
         Command::Secrets(args) => secrets::run(args, &output).await,
         Command::Destroy(args) => destroy::run(args, &output).await,
         Command::Schema(args) => schema::run(&args),

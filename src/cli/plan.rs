@@ -6,6 +6,7 @@ use super::{Failure, Output, Target, bundle::FromBundle};
 use crate::{
     exit,
     session::{Session, Survey},
+    shared::Freshness,
     view::{self, PlanStyle},
 };
 
@@ -44,7 +45,11 @@ pub struct Args {
 
 /// Shows what an apply would do; changes nothing.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = args.bundle.open(&args.target.request()?, output)?;
+    let request = args.target.request()?;
+    let session = match args.offline {
+        true => args.bundle.open(&request, output)?,
+        false => args.bundle.enter(&request, output).await?,
+    };
     if args.refresh_only {
         return drift(&session, &args, output).await;
     }

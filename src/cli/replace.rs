@@ -5,7 +5,7 @@ use super::{
     apply::{self, Making, RunArgs, warn},
     target::{Target, TargetOption},
 };
-use crate::{exit, session::Session, topology::Selector};
+use crate::{exit, shared::Freshness, topology::Selector};
 
 /// Arguments of `replace`.
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub struct Args {
 
 /// Makes one node anew under its name.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&Target::from(args.target).request()?)?;
+    let session = super::enter(&Target::from(args.target).request()?, Freshness::Needed).await?;
     warn(&session, output);
     let selector: Selector = args.node.parse().map_err(|error| Failure::usage(format!("{error}")))?;
     let nodes = selector.nodes(session.topology()).map_err(|error| Failure::usage(error.to_string()))?;

@@ -6,13 +6,7 @@ use super::{
     Failure, Output,
     target::{Target, TargetOption},
 };
-use crate::{
-    exit,
-    journal::RunId,
-    lock,
-    session::{self, Session},
-    workspace::write_private,
-};
+use crate::{exit, journal::RunId, session, shared::Freshness, workspace::write_private};
 
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]
@@ -31,8 +25,8 @@ pub struct Args {
 
 /// Writes a page about a run.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&Target::from(args.target).request()?)?;
-    let active = lock::status(&session.workspace().lock()).map_err(session::Error::from)?.and_then(|lease| lease.run);
+    let session = super::enter(&Target::from(args.target).request()?, Freshness::Wanted).await?;
+    let active = session.active_run()?;
     let runs = session.runs().list(active.as_deref()).map_err(session::Error::from)?;
     let wanted = args.run.map(RunId::from);
     let run = runs.into_iter().find(|run| wanted.as_ref().is_none_or(|id| run.id == *id));

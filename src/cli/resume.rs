@@ -6,12 +6,7 @@ use super::{
     bundle::FromBundle,
     target::{Target, TargetOption},
 };
-use crate::{
-    exit,
-    journal::RunId,
-    plan::Verb,
-    session,
-};
+use crate::{exit, journal::RunId, plan::Verb, session};
 
 /// Arguments of `resume`.
 #[derive(Debug, clap::Args)]
@@ -28,7 +23,7 @@ pub struct Args {
 
 /// Runs the steps of a run's plan that did not end well.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = args.bundle.open(&Target::from(args.target).request()?, output)?;
+    let session = args.bundle.enter(&Target::from(args.target).request()?, output).await?;
     let unfinished = || match session.runs().latest_unfinished().map_err(session::Error::from)? {
         Some(run) => Ok(run.id),
         None => Err(Failure::new(exit::FAILED, "no run is left to finish").hint("`refarch runs` lists them")),

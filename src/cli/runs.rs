@@ -5,6 +5,7 @@ use crate::{
     exit,
     journal::{RunDetail, RunState, RunSummary, StepEnd, StepRecord},
     session::{self, Session},
+    shared::Freshness,
     view,
 };
 
@@ -31,21 +32,21 @@ enum What {
 }
 
 /// Lists runs, the latest first, or shows one.
-pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     match args.what {
-        None => list(&args.target, output),
-        Some(What::Show { id, target }) => show(&id, &Target::from(target), output),
+        None => list(&args.target, output).await,
+        Some(What::Show { id, target }) => show(&id, &Target::from(target), output).await,
     }
 }
 
-fn open(target: &Target) -> Result<(Session, Option<String>), Failure> {
-    let session = Session::open(&target.request()?)?;
+async fn open(target: &Target) -> Result<(Session, Option<String>), Failure> {
+    let session = super::enter(&target.request()?, Freshness::Wanted).await?;
     let active = session.active_run()?;
     Ok((session, active))
 }
 
-fn list(target: &Target, output: &Output) -> Result<u8, Failure> {
-    let (session, active) = open(target)?;
+async fn list(target: &Target, output: &Output) -> Result<u8, Failure> {
+    let (session, active) = open(target).await?;
     let runs = session.runs().list(active.as_deref()).map_err(session::Error::from)?;
     if output.json() {
         output.document(&runs)?;
@@ -71,8 +72,8 @@ fn list(target: &Target, output: &Output) -> Result<u8, Failure> {
     Ok(exit::DONE)
 }
 
-fn show(id: &str, target: &Target, output: &Output) -> Result<u8, Failure> {
-    let (session, active) = open(target)?;
+async fn show(id: &str, target: &Target, output: &Output) -> Result<u8, Failure> {
+    let (session, active) = open(target).await?;
     let detail = session
         .runs()
         .detail(id, active.as_deref())

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     environment, exit,
     session::{Request, Session, load},
+    shared::Freshness,
 };
 
 /// Arguments of `scale`.
@@ -58,7 +59,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     // As if it were written already; it is when somebody agreed.
     let mut request = plain.clone();
     request.sets.extend(args.wishes.iter().map(|Wish { group, count }| format!("nodes.{group}.count={count}")));
-    let session = Session::open(&request)?;
+    let session = super::enter(&request, Freshness::Needed).await?;
     warn(&session, output);
     let file = plain.file.clone();
     let wishes: Vec<String> = args.wishes.iter().map(|Wish { group, count }| format!("{group}={count}")).collect();

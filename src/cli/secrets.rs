@@ -6,7 +6,7 @@ use super::{
     rotate,
     target::{Target, TargetOption},
 };
-use crate::{environment::SecretOrigin, exit, session::Session};
+use crate::{environment::SecretOrigin, exit, shared::Freshness};
 
 /// Arguments of `secrets`.
 #[derive(Debug, clap::Args)]
@@ -41,7 +41,7 @@ enum What {
 
 /// Lists secrets, shows one, or rotates one.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&Target::from(args.target).request()?)?;
+    let session = super::enter(&Target::from(args.target).request()?, Freshness::Needed).await?;
     if let What::Rotate { name, until, run } = &args.what {
         return rotate::run(&session, name, *until, run, output).await;
     }

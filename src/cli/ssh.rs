@@ -6,7 +6,7 @@ use super::{
     Failure,
     target::{Target, TargetOption},
 };
-use crate::{exit, session::Session, topology::Selector};
+use crate::{exit, shared::Freshness, topology::Selector};
 
 /// Arguments of `ssh`.
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,7 @@ pub struct Args {
 
 /// Becomes the system's `ssh`, with the environment's own configuration and known hosts.
 pub async fn run(args: Args) -> Result<u8, Failure> {
-    let session = Session::open(&Target::from(args.target).request()?)?;
+    let session = super::enter(&Target::from(args.target).request()?, Freshness::Wanted).await?;
     let nodes = args.node.nodes(session.topology()).map_err(|error| Failure::usage(error.to_string()))?;
     let [node] = nodes.as_slice() else {
         return Err(Failure::usage(format!("`{}` selects {} nodes; ssh takes one", args.node, nodes.len())));

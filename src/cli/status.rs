@@ -1,10 +1,7 @@
 //! `status`.
 
 use super::{Failure, Output, Target};
-use crate::{
-    exit,
-    session::{NodeStatus, Session},
-};
+use crate::{exit, session::NodeStatus, shared::Freshness};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
@@ -15,7 +12,7 @@ pub struct Args {
 
 /// Shows every node.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&args.target.request()?)?;
+    let session = super::enter(&args.target.request()?, Freshness::Wanted).await?;
     let reach = session.reach().await?;
     let nodes = session.status(&reach).await?;
     if output.json() {

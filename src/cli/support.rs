@@ -3,7 +3,7 @@
 use std::{io::Write as _, path::PathBuf};
 
 use super::{Failure, Output, Target};
-use crate::{exit, session::Session, workspace::write_private};
+use crate::{exit, shared::Freshness, workspace::write_private};
 
 /// Arguments of `support`.
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,7 @@ pub struct Args {
 
 /// Packs what somebody who helps needs to see; secrets are taken out.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&args.target.request()?)?;
+    let session = super::enter(&args.target.request()?, Freshness::Wanted).await?;
     let (events, viewing) = output.start();
     let files = session.support(&events).await;
     drop(events);

@@ -6,12 +6,7 @@ use super::{
     Failure, Output,
     target::{Target, TargetOption},
 };
-use crate::{
-    draw, exit,
-    journal::RunId,
-    session::{self, Session},
-    timeline,
-};
+use crate::{draw, exit, journal::RunId, session, shared::Freshness, timeline};
 
 /// Columns where there is no terminal.
 const COLUMNS: usize = 110;
@@ -40,8 +35,8 @@ enum Kind {
 }
 
 /// Draws a run from its journal; asks nobody.
-pub fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&Target::from(args.target).request()?)?;
+pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
+    let session = super::enter(&Target::from(args.target).request()?, Freshness::Wanted).await?;
     let runs = session.runs();
     let id = match args.id {
         Some(id) => RunId::from(id),

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     event::Event,
     exit,
-    session::Session,
+    shared::Freshness,
     view::{self, PlanStyle},
 };
 
@@ -30,7 +30,7 @@ pub struct Args {
 
 /// Brings the product to another version, node by node, while the others serve.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let opened = Session::open(&args.target.request()?)?;
+    let opened = super::enter(&args.target.request()?, Freshness::Needed).await?;
     let own = opened.version()?;
     let to = args.to.unwrap_or_else(|| own.clone());
     let session = opened.at_version(&to)?;

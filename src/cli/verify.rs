@@ -1,7 +1,7 @@
 //! `verify`.
 
 use super::{Failure, Output, Target};
-use crate::{exit, session::Session, view};
+use crate::{exit, shared::Freshness, view};
 
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
@@ -12,7 +12,7 @@ pub struct Args {
 
 /// Proves the whole paths; the result is the exit code.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = Session::open(&args.target.request()?)?;
+    let session = super::enter(&args.target.request()?, Freshness::Wanted).await?;
     let reach = session.reach().await?;
     let (events, viewing) = output.start();
     let results = session.verify(&reach, &events).await;

@@ -17,6 +17,7 @@ use super::{Failure, Format, Output, Target};
 use crate::{
     exit,
     session::{Request, Session},
+    shared::Freshness,
     view::{Place, Screen},
     watch::{History, Look},
 };
@@ -62,7 +63,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
 /// One look, after a while. All is read anew each time: nodes come and go, and the file may be edited meanwhile.
 async fn look(request: &Request, after: Duration) -> Result<Look, Failure> {
     time::sleep(after).await;
-    let session = Session::open(request)?;
+    let session = Session::enter(request, Freshness::Wanted).await?;
     let reach = session.reach().await?;
     Ok(session.look(&reach).await?)
 }

@@ -6,6 +6,7 @@ mod explain;
 mod layers;
 mod load;
 pub mod model;
+mod place;
 mod provenance;
 mod schema;
 mod source;
@@ -24,6 +25,7 @@ pub use model::{
     HostKeys, ImageFamily, Local, Nat, NetworkMode, NodeGroup, Placement, ProviderKind, Purpose, ReferenceArchitecture,
     ReferenceDisk, ReferenceGroup, SecretOrigin, Ssh, Stack, TargetRps, Via,
 };
+pub use place::{BucketService, PlaceFault, SharedPlace};
 pub use provenance::{Layer, Origin, Provenance};
 pub use schema::{reference_schema, schema};
 pub(crate) use suggest::nearest;

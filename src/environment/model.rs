@@ -48,6 +48,16 @@ pub struct Environment {
     /// needed first and when it is rotated, and kept in the encrypted file.
     #[serde(default)]
     pub secrets: IndexMap<String, SecretOrigin>,
+    /// Where a team shares the state of the environment (secrets, keys, runs, the lock): `s3://BUCKET/PREFIX`,
+    /// `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX`, or the absolute path of a folder that everybody has mounted.
+    /// Credentials come from the variables of each service. Default: on this machine only.
+    #[serde(default)]
+    #[schemars(example = &"s3://team-state/refarch")]
+    pub workspace: Option<String>,
+    /// Public keys (age) of all who may open the environment's secrets and its shared state; your own among them.
+    /// Default: those that it was encrypted for last, or your own.
+    #[serde(default)]
+    pub recipients: Option<Vec<String>>,
     /// How nodes are reached.
     #[serde(default)]
     pub ssh: Ssh,

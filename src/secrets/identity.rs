@@ -40,6 +40,25 @@ impl IdentitySource {
         Ok(Self::File(configuration.join("refarch/identity.txt")))
     }
 
+    /// The public key, `age1…`; the identity is made where it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be read or made.
+    pub fn public_key(&self) -> Result<String, SecretsError> {
+        Ok(self.read_or_make()?.to_public().to_string())
+    }
+
+    /// The public key; none where there is no identity yet.
+    ///
+    /// # Errors
+    /// When the identity is there and cannot be read.
+    pub fn known_key(&self) -> Result<Option<String>, SecretsError> {
+        match self {
+            Self::File(path) if !path.exists() => Ok(None),
+            _ => Ok(Some(self.read()?.to_public().to_string())),
+        }
+    }
+
     /// Reads the identity that must be there already.
     pub(super) fn read(&self) -> Result<Identity, SecretsError> {
         match self {

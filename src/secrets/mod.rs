@@ -6,6 +6,7 @@ mod identity;
 mod keys;
 mod redact;
 mod rotation;
+mod seal;
 mod secret;
 mod store;
 #[cfg(test)]
@@ -14,5 +15,6 @@ mod tests;
 pub use identity::IdentitySource;
 pub use redact::Redactor;
 pub use rotation::RotationPhase;
+pub use seal::{Recipients, Seal};
 pub use secret::Secret;
 pub use store::{CertificateRequest, Pair, SecretInfo, SecretKind, SecretStore, SecretsError};

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{
-    IdentitySource, Redactor, Secret,
+    IdentitySource, Recipients, Redactor, Secret,
     certificate::{self, Issued},
     generate,
     rotation::{Rotation, RotationPhase},
+    seal,
     secret::exposed,
 };
 use crate::{
@@ -30,6 +31,7 @@ pub struct SecretStore {
     pub(super) entries: BTreeMap<String, Entry>,
     /// None for a store that is never written.
     file: Option<(std::path::PathBuf, IdentitySource)>,
+    recipients: Recipients,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -105,6 +107,20 @@ pub enum SecretsError {
         /// Why.
         reason: String,
     },
+    /// Somebody who may open the secrets is named by something that is no key.
+    #[error("`{key}` is no public key of age: {reason}")]
+    Recipient {
+        /// What was given.
+        key: String,
+        /// Why it is none.
+        reason: &'static str,
+    },
+    /// Whoever writes could not read it again.
+    #[error("the environment is for other identities than yours, {own}")]
+    NotARecipient {
+        /// The user's public key.
+        own: String,
+    },
     /// The file's content is not what refarch writes.
     #[error("{path} decrypts to something that is no list of secrets: {reason}")]
     Format {
@@ -158,6 +174,11 @@ impl SecretsError {
                 "point REFARCH_IDENTITY to the identity that the environment was made with, or destroy the \
                  environment and make it anew",
             ),
+            Self::NotARecipient { .. } => Some(
+                "somebody who can open it adds your key to `recipients` in the environment file, and applies; or set \
+                 REFARCH_IDENTITY to an identity that is listed",
+            ),
+            Self::Recipient { .. } => Some("`refarch secrets identity` prints your own"),
             Self::NoHome => Some("set REFARCH_IDENTITY to a file for the key that opens your secrets"),
             Self::Unknown(_) => Some("`refarch secrets list` names those that there are; `apply` makes them"),
             Self::OfANode(_) => Some("rotate the authority: every certificate that it signed is made anew with it"),
@@ -252,13 +273,28 @@ impl SecretStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(failed("cannot read", &path)(error).into()),
         };
-        Ok(Self { entries, file: Some((path, identity)), clock })
+        Ok(Self { entries, file: Some((path, identity)), recipients: Recipients::default(), clock })
+    }
+
+    /// The same, written for these from now on.
+    #[must_use]
+    pub fn written_for(mut self, recipients: Recipients) -> Self {
+        self.recipients = recipients;
+        self
+    }
+
+    /// Writes what is there once more, because it is for others now. Nothing where there is nothing.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_again(&self) -> Result<(), SecretsError> {
+        if self.entries.is_empty() { Ok(()) } else { self.save() }
     }
 
     /// A store without a file, for commands that work offline.
     #[must_use]
     pub fn offline() -> Self {
-        Self { entries: BTreeMap::new(), file: None, clock: Arc::new(SystemClock) }
+        Self { entries: BTreeMap::new(), file: None, recipients: Recipients::default(), clock: Arc::new(SystemClock) }
     }
 
     /// Makes what is missing and renews certificates whose names differ, whose authority is another one, or that
@@ -455,9 +491,9 @@ impl SecretStore {
         let plain = Zeroizing::new(
             serde_json::to_vec_pretty(&self.entries).map_err(|error| SecretsError::Encrypt(error.to_string()))?,
         );
-        let armored = age::encrypt_and_armor(&identity.to_public(), &plain)
+        let armored = seal::armored(&self.recipients.of(&identity)?, &plain)
             .map_err(|error| SecretsError::Encrypt(error.to_string()))?;
-        write_private(path, armored.as_bytes())?;
+        write_private(path, &armored)?;
         Ok(())
     }
 }

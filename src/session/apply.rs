@@ -3,24 +3,22 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, RwLock},
-    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 
 use super::{
     Error, Reach, Session,
+    team::Known,
     vault::Fill,
     work::{Scene, Work},
 };
 use crate::{
-    clock::{Clock as _, SystemClock},
     configure::Author,
     engine::{self, ErrorClass, Options, Report, StepError, StopSignal},
     event::Events,
     exit,
     journal::{AppliedLog, Header, OutputLog, Resumed, Run, RunId, Runs},
-    lock::{self, Lease, Lock, LockRequest},
     operator::Operator,
     plan::{Action, Plan, Step, StepId, Verb},
     provider::{Change, Resource},
@@ -54,36 +52,6 @@ pub struct Ran {
 }
 
 impl Session {
-    /// Takes the environment's lock.
-    ///
-    /// # Errors
-    /// When somebody else holds it for longer than `wait`.
-    pub async fn lock(
-        &self,
-        command: &str,
-        run: Option<&RunId>,
-        wait: Option<Duration>,
-        waiting: impl FnOnce(&Lease),
-    ) -> Result<Lock, Error> {
-        self.workspace.create()?;
-        let request = LockRequest {
-            operator: Operator::current(),
-            command: command.to_owned(),
-            run: run.map(ToString::to_string),
-            wait,
-        };
-        Ok(Lock::acquire(&self.workspace.lock(), request, Arc::new(SystemClock), waiting).await?)
-    }
-
-    /// The run that somebody works on now. A lease whose holder is gone is nobody's.
-    ///
-    /// # Errors
-    /// When the lease cannot be read.
-    pub fn active_run(&self) -> Result<Option<String>, Error> {
-        let lease = lock::status(&self.workspace.lock())?;
-        Ok(lease.filter(|lease| !lease.is_expired(SystemClock.now())).and_then(|lease| lease.run))
-    }
-
     /// The environment's runs.
     #[must_use]
     pub fn runs(&self) -> Runs {
@@ -167,7 +135,8 @@ impl Session {
             durations: self.runs().durations(),
             ..Options::default()
         };
-        let report = engine::execute(plan, &work, options, events, &mut run, stop).await;
+        let known = Known { session: self, work: &work };
+        let report = engine::execute(plan, &known, options, events, &mut run, stop).await;
         Ok(Ran { report, run })
     }
 

@@ -2,8 +2,8 @@
 
 use crate::{
     catalog::CatalogError, configure::RenderError, diagnostic::Faults, exit, journal::JournalError, lock::LockError,
-    plan::PlanError, provider::ProviderError, remote::RemoteError, secrets::SecretsError, topology::ResolveError,
-    workspace::WorkspaceError,
+    plan::PlanError, provider::ProviderError, remote::RemoteError, secrets::SecretsError, shared::SharedError,
+    topology::ResolveError, workspace::WorkspaceError,
 };
 
 /// Why a verb could not go on.
@@ -33,6 +33,9 @@ pub enum Error {
     /// The workspace cannot be used.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
+    /// The shared workspace cannot be used.
+    #[error(transparent)]
+    Shared(SharedError),
     /// The lock is held.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -66,7 +69,7 @@ impl Error {
     pub fn code(&self) -> u8 {
         match self {
             Self::Environment(_) | Self::Resolve(_) => exit::ENVIRONMENT,
-            Self::Lock(_) => exit::LOCKED,
+            Self::Lock(_) | Self::Shared(SharedError::Lost { .. }) => exit::LOCKED,
             Self::Refused { code, .. } => *code,
             _ => exit::FAILED,
         }
@@ -78,9 +81,20 @@ impl Error {
         match self {
             Self::Provider(error) => error.hint.clone(),
             Self::Lock(error) => error.hint().map(str::to_owned),
+            Self::Shared(error) => error.hint(),
             Self::Secrets(error) => error.hint().map(str::to_owned),
             Self::Refused { hint, .. } => hint.clone(),
             _ => None,
+        }
+    }
+}
+
+impl From<SharedError> for Error {
+    fn from(error: SharedError) -> Self {
+        match error {
+            // Whoever has the lock has it wherever it is.
+            SharedError::Lock(error) => Self::Lock(error),
+            error => Self::Shared(error),
         }
     }
 }

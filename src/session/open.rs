@@ -13,6 +13,7 @@ use crate::{
     diagnostic::{Diagnostic, Faults},
     environment::{self, LoadRequest, Loaded, ProviderKind, Stack, StackFacts},
     provider::Provider,
+    shared::Shared,
     topology::{self, Topology},
     workspace::Workspace,
 };
@@ -26,7 +27,7 @@ pub struct Request {
     pub sets: Vec<String>,
     /// Folder of stacks to use instead of those in the binary.
     pub roles: Option<PathBuf>,
-    /// Folder for the workspace instead of `.refarch` beside the file.
+    /// Folder for the workspace instead of `.refarch` beside the file; or the address of a shared one (`s3://…`).
     pub workspace: Option<PathBuf>,
 }
 
@@ -38,6 +39,8 @@ pub struct Session {
     pub(super) topology: Topology,
     pub(super) workspace: Workspace,
     pub(super) provider: Box<dyn Provider>,
+    /// Where a team shares the workspace, once it was entered.
+    pub(super) shared: Option<Arc<Shared>>,
     /// Balancer of the cloud -> its host, as last heard.
     pub(super) balancers: RwLock<BTreeMap<String, String>>,
     /// Where everything comes from that is not here; none: from wherever nodes and providers get it.
@@ -45,7 +48,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens an environment.
+    /// Opens an environment with what this machine knows of it. Verbs that look at its state, or change it,
+    /// [`Session::enter`] it.
     ///
     /// # Errors
     /// Every fault of the environment file at once; or what is wrong with the roles.
@@ -62,7 +66,7 @@ impl Session {
             roles: &catalog.roles,
             machines: machines.as_ref(),
         })?;
-        let workspace = Workspace::for_environment(&request.file, &loaded.environment.name, request.workspace.clone());
+        let workspace = request.working_copy(&loaded.environment.name);
         let provider = super::inventory::provider(&loaded.environment, &catalog, &workspace, &topology, inventory)?;
         Ok(Self {
             request: request.clone(),
@@ -71,6 +75,7 @@ impl Session {
             topology,
             workspace,
             provider,
+            shared: None,
             balancers: RwLock::default(),
             bundle: None,
         })

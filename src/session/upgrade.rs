@@ -129,7 +129,7 @@ impl Session {
         // Quoted: 19.10 is no number.
         request.sets.push(format!("settings.{}={}", product.version, serde_json::Value::from(version)));
         request.sets.extend(product.consent.iter().map(|setting| format!("settings.{setting}=true")));
-        Self::open(&request)
+        Ok(Self { shared: self.shared.clone(), ..Self::open(&request)? })
     }
 
     /// What an upgrade to this session's version would do. Changes nothing.

@@ -89,7 +89,8 @@ impl Session {
     /// # Errors
     /// When they cannot be read with this user's identity.
     pub fn stored_secrets(&self) -> Result<SecretStore, Error> {
-        Ok(SecretStore::open(&self.workspace, IdentitySource::from_env()?)?)
+        let store = SecretStore::open(&self.workspace, IdentitySource::from_env()?)?;
+        Ok(store.written_for(self.recipients()?))
     }
 
     /// Every node's stages, rendered.

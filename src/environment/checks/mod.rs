@@ -9,6 +9,7 @@ mod package_file;
 mod places;
 mod secrets;
 mod settings;
+mod team;
 
 pub use names::is_environment_name;
 pub(super) use package_file::HEAD;
@@ -173,5 +174,6 @@ pub(crate) fn check(context: &Context<'_>) -> Vec<Diagnostic> {
     secrets::check(context, &mut found);
     network::check(context, &mut found);
     cloud::check(context, &mut found);
+    team::check(context, &mut found);
     found
 }

@@ -67,6 +67,7 @@ impl Conduct<'_> {
         for (_, entry) in &open {
             faults.open(entry)?;
         }
+        self.session.settle().await?;
         let fault = self.recorder.now();
         let (remote, provider) = (&self.reach.remote, self.session.provider.as_ref());
         let made = join_all(open.iter().map(|(fault, entry)| fault.make(&entry.id, remote, provider))).await;

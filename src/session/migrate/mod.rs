@@ -17,6 +17,7 @@ use crate::{
     journal::{RunId, RunState},
     plan::{self, Plan, Source},
     provider::Condition,
+    shared::Freshness,
 };
 
 /// Two environments, open: one whose data moves, and the one that it moves into.
@@ -43,8 +44,9 @@ impl Migration {
     ///
     /// # Errors
     /// When a file has faults, or the two do not fit each other.
-    pub fn open(from: &Request, to: &Request) -> Result<Self, Error> {
-        let migration = Self { from: Session::open(from)?, to: Session::open(to)? };
+    pub async fn open(from: &Request, to: &Request) -> Result<Self, Error> {
+        let (from, to) = (Session::enter(from, Freshness::Needed).await?, Session::enter(to, Freshness::Needed).await?);
+        let migration = Self { from, to };
         check::fit(&migration.from, &migration.to)?;
         Ok(migration)
     }

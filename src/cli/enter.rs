@@ -1,0 +1,23 @@
+//! Opening an environment for a verb that looks at its state or changes it.
+
+use std::io::Write as _;
+
+use super::Failure;
+use crate::{
+    session::{Request, Session},
+    shared::Freshness,
+};
+
+/// Opens it with the newest state that its team knows, and says what people should know of that.
+pub async fn enter(request: &Request, freshness: Freshness) -> Result<Session, Failure> {
+    let session = Session::enter(request, freshness).await?;
+    say(&session);
+    Ok(session)
+}
+
+/// Says what became of the shared workspace since this was said last.
+pub fn say(session: &Session) {
+    for note in session.take_notes() {
+        let _ = writeln!(std::io::stderr(), "note: {note}");
+    }
+}
