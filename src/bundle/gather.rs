@@ -171,7 +171,10 @@ impl Scratch<'_> {
         let words = with(&["-q", "-y", "--download-only", "install"]);
         self.apt("apt-get", &words.iter().map(String::as_str).collect::<Vec<_>>()).await?;
         let names = said.lines().filter_map(|line| line.strip_prefix("Inst ")?.split_whitespace().next());
-        Ok(names.map(|name| name.split(':').next().unwrap_or(name).to_owned()).filter(|name| !own.contains(name)).collect())
+        Ok(names
+            .map(|name| name.split(':').next().unwrap_or(name).to_owned())
+            .filter(|name| !own.contains(name))
+            .collect())
     }
 
     /// Puts what apt fetched into the bundle, with an index of it.
@@ -284,7 +287,8 @@ fn candidates(policy: &str) -> BTreeSet<String> {
 /// What apt complains about.
 fn complaint(said: &str, program: &str) -> String {
     let lines = said.lines().filter(|line| {
-        ["E: ", "W: ", "Err:", "dpkg-deb: error"].iter().any(|start| line.starts_with(start)) || line.contains(" Depends: ")
+        ["E: ", "W: ", "Err:", "dpkg-deb: error"].iter().any(|start| line.starts_with(start))
+            || line.contains(" Depends: ")
     });
     let lines: Vec<&str> = lines.map(str::trim).take(8).collect();
     if lines.is_empty() { format!("{program} failed without a word") } else { lines.join("; ") }

@@ -16,7 +16,6 @@ use crate::{
     plan::{Action, Plan, Risk, StepId, Verb},
     provider::{Change, Verdict},
     session::{self, Held, Probed, Ran, Reach, RunRequest, SavedPlan, Session, Watch},
-    shared::Freshness,
     verify::CheckResult,
     view::{self, PlanStyle},
 };

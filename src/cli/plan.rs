@@ -6,7 +6,6 @@ use super::{Failure, Output, Target, bundle::FromBundle};
 use crate::{
     exit,
     session::{Session, Survey},
-    shared::Freshness,
     view::{self, PlanStyle},
 };
 
