@@ -52,7 +52,7 @@ fn a_drill_takes_a_machines_power_away_and_gives_it_back() {
     switch(&place.command("drill", &[]), "demo-app-1", "off");
     let calls = place.front.calls_of("StopInstances");
     assert_eq!(calls.len(), 1, "{calls:?}");
-    assert_eq!((&calls[0]["params"]["Force"], &calls[0]["params"]["SkipOsShutdown"]), (&json!(true), &json!(true)));
+    assert_eq!((&calls[0]["params"]["Force"], &calls[0]["params"]["SkipOsShutdown"]), (&json!("true"), &json!("true")));
     assert_ne!(place.instance("demo-app-1")["State"]["Name"], "running");
     switch(&place.command("drill", &[]), "demo-app-1", "on");
     switch(&place.command("drill", &[]), "demo-app-1", "on");
