@@ -40,6 +40,8 @@ pub struct Session {
     pub(super) provider: Box<dyn Provider>,
     /// Where a team shares the workspace, once it was entered.
     pub(super) shared: Option<Arc<Shared>>,
+    /// Why it is not looked at now.
+    pub(super) note: Option<String>,
     /// Balancer of the cloud -> its host, as last heard.
     pub(super) balancers: RwLock<BTreeMap<String, String>>,
 }
@@ -73,6 +75,7 @@ impl Session {
             workspace,
             provider,
             shared: None,
+            note: None,
             balancers: RwLock::default(),
         })
     }
