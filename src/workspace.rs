@@ -157,6 +157,25 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<(), WorkspaceError> 
     write().map_err(failed("cannot write", path))
 }
 
+/// The same, where there is no such file yet; false where there is.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_private_once(path: &Path, content: &[u8]) -> Result<bool, WorkspaceError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        match file.persist_noclobber(path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error.error),
+        }
+    };
+    write().map_err(failed("cannot write", path))
+}
+
 /// Makes a folder, and those above it, and lets nobody but the owner into the last one.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use super::{
     rotate,
     target::{Target, TargetOption},
 };
-use crate::{environment::SecretOrigin, exit, shared::Freshness};
+use crate::{environment::SecretOrigin, exit, secrets::IdentitySource, session, shared::Freshness};
 
 /// Arguments of `secrets`.
 #[derive(Debug, clap::Args)]
@@ -21,6 +21,8 @@ pub struct Args {
 enum What {
     /// Names, kinds and ages
     List,
+    /// Your public key, for `recipients` in the environment files of others; made on first use
+    Identity,
     /// One secret, on standard output
     Show {
         /// Name
@@ -41,6 +43,11 @@ enum What {
 
 /// Lists secrets, shows one, or rotates one.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
+    if let What::Identity = args.what {
+        let own = IdentitySource::from_env().and_then(|identity| identity.public_key());
+        output.print(&format!("{}\n", own.map_err(session::Error::from)?))?;
+        return Ok(exit::DONE);
+    }
     let session = super::enter(&Target::from(args.target).request()?, Freshness::Needed).await?;
     if let What::Rotate { name, until, run } = &args.what {
         return rotate::run(&session, name, *until, run, output).await;
@@ -69,7 +76,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
             }
             output.print(&format!("{table}\n"))?;
         }
-        What::Rotate { .. } => {}
+        What::Identity | What::Rotate { .. } => {}
         What::Show { name } => match store.get(&name) {
             Some(secret) => output.print(&format!("{}\n", secret.expose()))?,
             None => {

@@ -9,7 +9,7 @@ use age::{secrecy::ExposeSecret, x25519::Identity};
 use zeroize::Zeroizing;
 
 use super::{Secret, SecretsError};
-use crate::workspace::{make_private_folder, write_private};
+use crate::workspace::{make_private_folder, write_private_once};
 
 /// Where the age identity (an X25519 key) comes from.
 #[derive(Debug, Clone)]
@@ -85,8 +85,10 @@ impl IdentitySource {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
                 make_private_folder(folder)?;
             }
-            write_private(path, text.as_bytes())?;
-            return Ok(identity);
+            if write_private_once(path, text.as_bytes())? {
+                return Ok(identity);
+            }
+            // Another process made one at the same time: there is one for all.
         }
         self.read()
     }

@@ -41,6 +41,8 @@ pub struct Session {
     pub(super) provider: Box<dyn Provider>,
     /// Where a team shares the workspace, once it was entered.
     pub(super) shared: Option<Arc<Shared>>,
+    /// Why it is not looked at now.
+    pub(super) note: Option<String>,
     /// Balancer of the cloud -> its host, as last heard.
     pub(super) balancers: RwLock<BTreeMap<String, String>>,
     /// Where everything comes from that is not here; none: from wherever nodes and providers get it.
@@ -76,6 +78,7 @@ impl Session {
             workspace,
             provider,
             shared: None,
+            note: None,
             balancers: RwLock::default(),
             bundle: None,
         })

@@ -43,7 +43,17 @@ impl Session {
         };
         let environment = &loaded.environment;
         let recipients = environment.recipients.as_deref().map(Recipients::new).transpose()?;
-        let shared = join(&place, environment.name.clone(), workspace, origin(environment), recipients)?;
+        let joined = join(&place, environment.name.clone(), workspace.clone(), origin(environment), recipients);
+        let shared = match joined {
+            Ok(shared) => shared,
+            Err(Error::Shared(error)) if freshness == Freshness::Wanted && error.is_unreachable() => {
+                let note = shared::known_here(&workspace, &error).ok_or(error)?;
+                let mut session = Self::open(request)?;
+                session.note = Some(note);
+                return Ok(session);
+            }
+            Err(error) => return Err(error),
+        };
         shared.pull(freshness).await?;
         // Only now: what the provider remembers lies in the working copy.
         let mut session = Self::open(request)?;
@@ -54,7 +64,8 @@ impl Session {
     /// What people should know of the shared workspace.
     #[must_use]
     pub fn take_notes(&self) -> Vec<String> {
-        self.shared.as_ref().map(|shared| shared.take_notes()).unwrap_or_default()
+        let of_shared = self.shared.as_ref().map(|shared| shared.take_notes()).unwrap_or_default();
+        self.note.clone().into_iter().chain(of_shared).collect()
     }
 
     /// Takes the environment's lock: this machine's, and where it is shared that of all machines.

@@ -19,4 +19,4 @@ pub use copy::is_joined;
 pub use entry::{Entry, SharedLease};
 pub use error::SharedError;
 pub use store::Store;
-pub use team::{Freshness, Shared, SharedOptions, Taken};
+pub use team::{Freshness, Shared, SharedOptions, Taken, known_here};

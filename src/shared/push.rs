@@ -17,6 +17,7 @@ use super::{
     hold::{Garbage, Hold},
     team::AT_ONCE,
 };
+use crate::secrets::Seal;
 
 pub(super) const OBJECTS: &str = "objects";
 /// Output that grows with every line is sent as often, and at the end.
@@ -78,7 +79,7 @@ impl Shared {
         let hold =
             self.held().ok_or_else(|| SharedError::Lost { place: self.place().to_owned(), by: String::new() })?;
         let upto = self.tickets.load(Ordering::SeqCst);
-        let seal = self.seal(&known.recipients, true).await?;
+        let seal = self.seal(&known.recipients, true)?;
         let for_others = known.object.is_some() && seal.recipients() != known.recipients;
 
         let output_due = everything || known.output.is_none_or(|at| at.elapsed() >= OUTPUT_EVERY);
@@ -95,7 +96,8 @@ impl Shared {
             })
             .map(|(path, _)| path.clone())
             .collect();
-        let sending = stream::iter(changed).map(|path| self.send_file(&hold, &copy, path)).buffer_unordered(AT_ONCE);
+        let sending =
+            stream::iter(changed).map(|path| self.send_file(&hold, &seal, &copy, path)).buffer_unordered(AT_ONCE);
         let sent: Vec<_> = sending.try_collect().await?;
         let sent: BTreeMap<String, Stored> = sent.into_iter().flatten().collect();
         moved.extend(sent.keys().cloned());
@@ -112,7 +114,7 @@ impl Shared {
         next.files.extend(sent);
         let plain = serde_json::to_vec(&next)
             .map_err(|error| crate::workspace::failed("cannot write", self.options.workspace.root())(error.into()))?;
-        let object = self.send(&hold, &plain).await?.object;
+        let object = self.send(&hold, &seal, &plain).await?.object;
         hold.go_on(Some((object.clone(), seal.recipients()))).await?;
 
         // From here on the store has it, and nobody needs what was there before.
@@ -141,14 +143,19 @@ impl Shared {
     }
 
     /// None where the file went meanwhile.
-    async fn send_file(&self, hold: &Hold, copy: &Copy, path: String) -> Result<Option<(String, Stored)>, SharedError> {
+    async fn send_file(
+        &self,
+        hold: &Hold,
+        seal: &Seal,
+        copy: &Copy,
+        path: String,
+    ) -> Result<Option<(String, Stored)>, SharedError> {
         let Some(content) = copy.read(&path)? else { return Ok(None) };
-        Ok(Some((path, self.send(hold, &content).await?)))
+        Ok(Some((path, self.send(hold, seal, &content).await?)))
     }
 
     /// Encrypts and writes content under a name that nothing else has.
-    async fn send(&self, hold: &Hold, content: &[u8]) -> Result<Stored, SharedError> {
-        let seal = self.seal(&[], true).await?;
+    async fn send(&self, hold: &Hold, seal: &Seal, content: &[u8]) -> Result<Stored, SharedError> {
         let sealed = seal.close(content)?;
         // The turn is in the name: whoever tidies up knows what cannot be of a later one.
         let object = format!("{:012}-{}", hold.turn(), &copy::hash(&sealed)[..32]);

@@ -168,6 +168,7 @@ impl Store {
                 SharedError::Denied { place, doing, reason }
             }
             object_store::Error::NotFound { .. } => SharedError::Missing { place, reason },
+            _ if names_bucket(&reason) => SharedError::Missing { place, reason },
             _ if reason.contains("Permission denied") => SharedError::Denied { place, doing, reason },
             _ => SharedError::Unreachable { place, doing, reason },
         }
@@ -184,7 +185,8 @@ fn names_bucket(text: &str) -> bool {
     ["NoSuchBucket", "ContainerNotFound", "bucket does not exist"].iter().any(|word| text.contains(word))
 }
 
-/// An error's own words and those of its causes, without what stands behind a `?` of an address: signatures do.
+/// What the service says where it says something; else the error's own words and those of its causes, without what stands
+/// behind a `?` of an address: signatures do.
 fn clean(error: &object_store::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -194,6 +196,10 @@ fn clean(error: &object_store::Error) -> String {
             text = format!("{text}: {more}");
         }
         cause = error.source();
+    }
+    let between = |open: &str, close: &str| Some(text.split_once(open)?.1.split_once(close)?.0);
+    if let Some(code) = between("<Code>", "</Code>") {
+        return format!("{code}: {}", between("<Message>", "</Message>").unwrap_or_default());
     }
     let mut clean = String::new();
     let mut rest = text.as_str();

@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use tokio::sync::{Mutex, OnceCell, watch};
+use tokio::sync::{Mutex, watch};
 use zeroize::Zeroizing;
 
 use super::{
@@ -61,7 +61,7 @@ pub struct Shared {
     pub(super) copy: Mutex<Copy>,
     pub(super) known: Mutex<Known>,
     pub(super) tickets: AtomicU64,
-    pub(super) seal: OnceCell<Seal>,
+    seal: Slot<Option<Arc<Seal>>>,
     hold: Slot<Option<Arc<Hold>>>,
     head: Slot<Option<Entry>>,
     notes: Slot<Vec<String>>,
@@ -96,7 +96,7 @@ impl Shared {
             copy: Mutex::new(Copy::new(options.workspace.root())),
             known: Mutex::default(),
             tickets: AtomicU64::new(0),
-            seal: OnceCell::new(),
+            seal: Slot::default(),
             hold: Slot::default(),
             head: Slot::default(),
             notes: Slot::default(),
@@ -152,9 +152,8 @@ impl Shared {
         }
         match self.pull_now().await {
             Err(error) if freshness == Freshness::Wanted && error.is_unreachable() => {
-                let Some(base) = Base::read(self.options.workspace.root())? else { return Err(error) };
-                let when = base.at.strftime("%Y-%m-%d %H:%M UTC");
-                self.note(format!("{error}; this is what this machine knew at {when}"));
+                let Some(note) = known_here(&self.options.workspace, &error) else { return Err(error) };
+                self.note(note);
                 Ok(())
             }
             outcome => outcome,
@@ -257,7 +256,9 @@ impl Shared {
         // All of it is read before anything is written: half a state is none.
         let wanted: Vec<(String, Stored)> =
             merge.take.iter().map(|path| (path.clone(), state.files[path].clone())).collect();
-        let fetch = stream::iter(wanted).map(|(path, stored)| self.fetch(path, stored)).buffer_unordered(AT_ONCE);
+        let seal = self.seal(&head.recipients, false)?;
+        let fetch = stream::iter(wanted).map(|(path, stored)| self.fetch(&seal, path, stored));
+        let fetch = fetch.buffer_unordered(AT_ONCE);
         let read: Vec<_> = fetch.try_collect().await?;
         let (place, life, at) = (self.place().to_owned(), head.life.clone(), self.options.clock.now());
         if is_new {
@@ -300,9 +301,12 @@ impl Shared {
     /// The state that an entry names.
     async fn state(&self, head: &Entry) -> Result<State, SharedError> {
         let Some(object) = &head.state else { return Ok(State::default()) };
-        let seal = self.seal(&head.recipients, false).await?;
+        let seal = self.seal(&head.recipients, false)?;
         let sealed = self.object(object).await?;
-        let plain = seal.open(object, &sealed).map_err(|_| self.not_for_you(&head.recipients))?;
+        let plain = seal.open(object, &sealed).map_err(|error| match self.options.identity.known_key() {
+            Ok(Some(own)) if head.recipients.contains(&own) => self.damaged(object, &error),
+            _ => self.not_for_you(&head.recipients),
+        })?;
         let state: State = serde_json::from_slice(&plain).map_err(|error| self.damaged(object, &error))?;
         match state.files.keys().find(|path| !is_safe(path)) {
             Some(path) => Err(self.damaged(object, &format!("`{path}` is no file of a workspace"))),
@@ -310,9 +314,13 @@ impl Shared {
         }
     }
 
-    async fn fetch(&self, path: String, stored: Stored) -> Result<(String, Zeroizing<Vec<u8>>), SharedError> {
+    async fn fetch(
+        &self,
+        seal: &Seal,
+        path: String,
+        stored: Stored,
+    ) -> Result<(String, Zeroizing<Vec<u8>>), SharedError> {
         let sealed = self.object(&stored.object).await?;
-        let seal = self.seal(&[], false).await?;
         let plain = seal.open(&stored.object, &sealed)?;
         match super::copy::hash(&plain) == stored.sha256 {
             true => Ok((path, plain)),
@@ -325,21 +333,22 @@ impl Shared {
         self.store.read(&path).await?.ok_or_else(|| self.damaged(name, &"it is not there"))
     }
 
-    /// What encrypts and opens. Made once: for the recipients of the environment file, else for those who can open the
-    /// state already.
-    pub(super) async fn seal(&self, recipients: &[String], may_make: bool) -> Result<&Seal, SharedError> {
-        let make = async || {
-            let wanted = match &self.options.recipients {
-                Some(recipients) => recipients.clone(),
-                None => Recipients::new(recipients)?,
-            };
-            Seal::new(&self.options.identity, &wanted, may_make).map_err(|error| match recipients {
-                [] => error.into(),
-                recipients if self.options.recipients.is_none() => self.not_for_you(recipients),
-                _ => error.into(),
-            })
+    /// What encrypts and opens: for the recipients of the environment file, else for those who can open the state already.
+    pub(super) fn seal(&self, recipients: &[String], may_make: bool) -> Result<Arc<Seal>, SharedError> {
+        let wanted = match &self.options.recipients {
+            Some(recipients) => recipients.clone(),
+            None => Recipients::new(recipients)?,
         };
-        self.seal.get_or_try_init(make).await
+        let mut seal = slot(&self.seal);
+        if let Some(seal) = seal.as_ref().filter(|seal| seal.recipients() == wanted.keys()) {
+            return Ok(Arc::clone(seal));
+        }
+        let made = Seal::new(&self.options.identity, &wanted, may_make).map_err(|error| match recipients {
+            [] => error.into(),
+            recipients if self.options.recipients.is_none() => self.not_for_you(recipients),
+            _ => error.into(),
+        })?;
+        Ok(Arc::clone(seal.insert(Arc::new(made))))
     }
 
     /// Who can open what is written from now on; none where that is not known yet.
@@ -347,13 +356,14 @@ impl Shared {
     /// # Errors
     /// Never, for keys that were read once.
     pub fn recipients(&self) -> Result<Option<Recipients>, SharedError> {
-        Ok(self.seal.get().map(|seal| Recipients::new(&seal.recipients())).transpose()?)
+        let seal = slot(&self.seal).clone();
+        Ok(seal.map(|seal| Recipients::new(&seal.recipients())).transpose()?)
     }
 
     /// Whether the state is written for others than those who may read it from now on.
     async fn is_for_others(&self) -> Result<bool, SharedError> {
         let known = self.known.lock().await.recipients.clone();
-        Ok(!known.is_empty() && self.seal(&known, true).await?.recipients() != known)
+        Ok(!known.is_empty() && self.seal(&known, true)?.recipients() != known)
     }
 
     fn not_for_you(&self, recipients: &[String]) -> SharedError {
@@ -383,7 +393,7 @@ impl Shared {
         let recipients = first.map(|head| head.recipients).unwrap_or_default();
         let marks = Marks {
             origin: self.options.origin.clone(),
-            recipients: self.seal(&recipients, recipients.is_empty()).await?.recipients(),
+            recipients: self.seal(&recipients, recipients.is_empty())?.recipients(),
         };
         let fits = |head: &Entry| self.fits(head);
         let asking =
@@ -515,4 +525,11 @@ impl Shared {
 
 pub(super) fn slot<T>(slot: &Slot<T>) -> std::sync::MutexGuard<'_, T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What to say where only this machine's copy can be looked at; none where there is none.
+#[must_use]
+pub fn known_here(workspace: &Workspace, error: &SharedError) -> Option<String> {
+    let base = Base::read(workspace.root()).ok().flatten()?;
+    Some(format!("{error}; this is what this machine knew at {}", base.at.strftime("%Y-%m-%d %H:%M UTC")))
 }
