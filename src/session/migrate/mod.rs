@@ -39,6 +39,18 @@ pub enum Turn {
     Prove,
 }
 
+impl Turn {
+    /// After a restore that came so far, from an environment that nobody has worked on since.
+    fn after(restore: Option<RunState>) -> Self {
+        match restore {
+            Some(RunState::Done) => Self::Prove,
+            Some(_) => Self::GoOn,
+            // It was written down that it would begin, and it did not.
+            None => Self::Begin,
+        }
+    }
+}
+
 impl Migration {
     /// Opens both, and refuses what cannot be moved. Touches nothing.
     ///
@@ -203,12 +215,8 @@ impl Migration {
         if !self.left_alone(backup)? || !self.still(from).await?.is_empty() {
             return Ok(Turn::Begin);
         }
-        let latest = self.to.runs().list(None)?.into_iter().find(|run| run.id == *restore);
-        Ok(match latest.map(|run| run.state) {
-            Some(RunState::Done) => Turn::Prove,
-            Some(_) => Turn::GoOn,
-            None => Turn::Begin,
-        })
+        let state = self.to.runs().list(None)?.into_iter().find(|run| run.id == *restore).map(|run| run.state);
+        Ok(Turn::after(state))
     }
 
     /// Whether the last backup is the last thing that was done to the environment.
@@ -249,3 +257,6 @@ async fn off_duty(session: &Session) -> Result<Vec<String>, Error> {
     let nodes = session.topology.nodes.iter().filter(|node| !runs(&node.name));
     Ok(nodes.map(|node| node.name.clone()).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use crate::{
     exit,
     plan::Source,
-    secrets::Redactor,
+    secrets::{Redactor, SecretStore},
     session::{Error, Request, Session, vault::Vault},
 };
 
@@ -24,10 +24,13 @@ impl Session {
     /// Role -> shell text that leads another environment's nodes to this one's backups. It holds secrets: the redactor
     /// takes them out of what is said about it.
     pub(in crate::session) fn ways(&self) -> Result<(BTreeMap<String, String>, Redactor), Error> {
+        self.ways_of(&self.stored_secrets()?)
+    }
+
+    pub(super) fn ways_of(&self, store: &SecretStore) -> Result<(BTreeMap<String, String>, Redactor), Error> {
         // Nodes are named in it, not addressed.
         let addresses = self.addresses(&BTreeMap::new());
-        let store = self.stored_secrets()?;
-        let vault = Vault(&store);
+        let vault = Vault(store);
         let renderer = self.renderer(&addresses, &vault, true)?;
         let mut ways = BTreeMap::new();
         for (name, role) in &self.catalog.roles {
