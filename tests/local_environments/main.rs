@@ -8,6 +8,7 @@ mod day_two;
 mod drills;
 mod highly_available;
 mod object_storage;
+mod offline;
 mod pipeline;
 mod place;
 mod product;
