@@ -9,6 +9,8 @@ mod error;
 mod gather;
 mod manifest;
 mod open;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use cover::{Need, lacks};

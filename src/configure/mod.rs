@@ -2,6 +2,8 @@
 
 mod compiled;
 mod context;
+#[cfg(test)]
+mod depot_tests;
 pub mod diff;
 mod facts;
 pub mod inputs;

@@ -133,6 +133,8 @@ fn deadline(items: &[&Item], mode: Mode) -> Duration {
     let seconds: u64 = items
         .iter()
         .map(|item| match (&item.want, mode) {
+            // They come over the controller's line, which all nodes share.
+            (Want::Packages { depot: Some(_), .. }, Mode::Apply) => 2 * 3600,
             (Want::Packages { .. }, Mode::Apply) => 1800,
             // A node may have to wait until others have theirs.
             (Want::Upload { size, .. }, Mode::Apply) => 600 + size / SLOWEST,

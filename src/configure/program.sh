@@ -187,7 +187,11 @@ bundle_only() {
 bundled() { # number
     set -- "$1" $SHELF
     { [ -f "$B/Packages" ] && y=$(sha256sum <"$B/Packages") && [ "${y%% *}" = "$2" ]; } || rm -f -- "$B/Packages"
-    take "$1" "$2" "$3" Packages && dpkg --configure -a && apt-get -q update 3<&- && y=$(install_now --print-uris) || return 1
+    take "$1" "$2" "$3" Packages && dpkg --configure -a && apt-get -q update 3<&- || return 1
+    if y=$(install_now --print-uris); then :; else
+        printf '%s\n' "$y"
+        return 1
+    fi
     # It says of each package: 'file:FOLDER/./HASH.deb' NAME SIZE
     set -- "$1" $(printf '%s\n' "$y" | sed -n "s#^'.*/\([0-9a-f]*\)\.deb' [^ ]* \([0-9]*\).*#\1 \2 \1.deb#p")
     take "$@" && install_now && rm -f -- "$B"/*.deb "$B"/*.part

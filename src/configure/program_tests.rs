@@ -51,7 +51,7 @@ echo "apt-get $*" | sed 's/ -[^ ]*//g; s/ [A-Z][A-Za-z]*::[^ ]*//g' >>"$D/calls"
 for p in "$@"; do case $p in -* | *=* | *::* | install) ;; *) : >"$D/packages/$p" ;; esac; done
 "#;
 
-struct Rig {
+pub(super) struct Rig {
     folder: tempfile::TempDir,
     shell: LocalShell,
     host: Host,
@@ -59,10 +59,10 @@ struct Rig {
     group: String,
 }
 
-struct Ran {
-    report: Result<StageReport, ConfigureError>,
+pub(super) struct Ran {
+    pub(super) report: Result<StageReport, ConfigureError>,
     output: Vec<String>,
-    calls: Vec<String>,
+    pub(super) calls: Vec<String>,
 }
 
 impl Ran {
@@ -76,11 +76,11 @@ impl Ran {
         report.results.iter().map(|result| (name(&result.id), result.outcome, result.detail.clone())).collect()
     }
 
-    fn all_ok(&self) -> bool {
+    pub(super) fn all_ok(&self) -> bool {
         self.outcomes().iter().all(|(_, outcome, _)| *outcome == Outcome::Ok)
     }
 
-    fn of(&self, name: &str) -> (Outcome, String) {
+    pub(super) fn of(&self, name: &str) -> (Outcome, String) {
         let found = self.outcomes().into_iter().find(|(id, ..)| id == name);
         let (_, outcome, detail) = found.unwrap_or_else(|| panic!("no {name} in {:?}", self.outcomes()));
         (outcome, detail)
@@ -88,7 +88,7 @@ impl Ran {
 }
 
 impl Rig {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         for name in ["bin", "units", "packages", "state", "etc"] {
@@ -111,19 +111,19 @@ impl Rig {
         Self { shell, host, owner: id("-un"), group: id("-gn"), folder }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(super) fn text(&self, name: &str) -> String {
         self.path(name).display().to_string()
     }
 
-    fn file(&self, name: &str, content: &str) -> Item {
+    pub(super) fn file(&self, name: &str, content: &str) -> Item {
         self.special(name, content, false, false)
     }
 
-    fn special(&self, name: &str, content: &str, secret: bool, initial: bool) -> Item {
+    pub(super) fn special(&self, name: &str, content: &str, secret: bool, initial: bool) -> Item {
         let path = self.text(name);
         let (owner, group) = (self.owner.clone(), self.group.clone());
         let want = Want::File {
@@ -155,7 +155,7 @@ impl Rig {
         Item { id: "service web".to_owned(), want }
     }
 
-    async fn run(&self, mode: Mode, items: &[Item]) -> Ran {
+    pub(super) async fn run(&self, mode: Mode, items: &[Item]) -> Ran {
         let stage = Stage { node: "here".to_owned(), role: "test".to_owned(), resources: items.to_vec() };
         let [state, policy, release, packages] =
             ["state", "policy-rc.d", "os-release", "cache/packages"].map(|name| self.text(name));

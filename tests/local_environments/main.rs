@@ -10,6 +10,7 @@ mod drills;
 mod highly_available;
 mod migrate;
 mod object_storage;
+mod offline;
 mod pipeline;
 mod place;
 mod product;
