@@ -209,7 +209,7 @@ fn a_disk_that_holds_data_is_refused_before_anything_changes() {
     );
     let place = Place::new("3k", &more);
     assert_eq!(place.requirements("demo-app-1"), [""; 0]);
-    let script = place.requirements("demo-gitaly-1").pop().unwrap();
+    let script = place.requirements("demo-gitaly-1").swap_remove(0);
     let run = |script: &str, found: &str| {
         stand_in(folder.path(), "wipefs", &format!("[ -z '{found}' ] || echo '{found}'"));
         stand_in(folder.path(), "mountpoint", "exit 1");
@@ -245,7 +245,8 @@ fn a_server_of_ones_own_that_does_not_answer_is_named() {
              settings: {{ app: {{ external_database: {{ host: 127.0.0.1, port: {port} }} }} }}\n"
         );
         let place = Place::new("3k", &more);
-        assert_eq!(place.requirements("demo-gitaly-1"), [""; 0], "it does not use the server");
+        let of_gitaly = place.requirements("demo-gitaly-1");
+        assert!(of_gitaly.iter().all(|script| !script.contains("127.0.0.1")), "it does not use the server");
         let script = place.requirements("demo-app-1").pop().unwrap();
         let output = Command::new("dash").args(["-c", &script]).output().unwrap();
         (output.status.success(), String::from_utf8(output.stdout).unwrap())

@@ -8,14 +8,14 @@ use crate::{
     plan::{Action, Risk, Step, Verb},
 };
 
-fn environments(folder: &Path) -> Migration {
+async fn environments(folder: &Path) -> Migration {
     let file = |name: &str, size: &str| {
         let file = folder.join(format!("{name}.yaml"));
         let backup = "settings: { backup: { endpoint: s3.example.com, bucket: backups } }";
         std::fs::write(&file, format!("name: {name}\narchitecture: {size}\nprovider: local\n{backup}\n")).unwrap();
         Request { file, sets: Vec::new(), roles: None, workspace: Some(folder.join("state")) }
     };
-    Migration::open(&file("old", "1k"), &file("new", "3k")).unwrap()
+    Migration::open(&file("old", "1k"), &file("new", "3k")).await.unwrap()
 }
 
 fn record(began: &str) -> MigrationRecord {
@@ -63,7 +63,7 @@ fn ran(session: &Session, id: &str, command: &str, finished: bool) {
 #[tokio::test]
 async fn a_move_is_taken_up_by_its_own_and_by_no_other() {
     let folder = tempfile::tempdir().unwrap();
-    let moving = environments(folder.path());
+    let moving = environments(folder.path()).await;
     let kept = record("2026-11-30T12:00:00Z");
     moving.keep(&kept).unwrap();
     assert_eq!(moving.record().await.unwrap(), kept);
@@ -79,10 +79,10 @@ async fn a_move_is_taken_up_by_its_own_and_by_no_other() {
     assert!(error.hint().unwrap().contains("refarch destroy "), "{error}");
 }
 
-#[test]
-fn a_restore_is_finished_only_while_its_backup_is_the_last_thing_that_was_done() {
+#[tokio::test]
+async fn a_restore_is_finished_only_while_its_backup_is_the_last_thing_that_was_done() {
     let folder = tempfile::tempdir().unwrap();
-    let moving = environments(folder.path());
+    let moving = environments(folder.path()).await;
     let backup = RunId::from("20261130-1203-aaaa".to_owned());
     ran(&moving.from, backup.as_str(), "migrate: stop and back up", true);
     assert!(moving.left_alone(&backup).unwrap());
@@ -96,10 +96,10 @@ fn a_restore_is_finished_only_while_its_backup_is_the_last_thing_that_was_done()
     assert_eq!(Turn::after(Some(RunState::Done)), Turn::Prove);
 }
 
-#[test]
-fn the_way_to_the_backups_holds_secrets_that_no_log_shows() {
+#[tokio::test]
+async fn the_way_to_the_backups_holds_secrets_that_no_log_shows() {
     let folder = tempfile::tempdir().unwrap();
-    let moving = environments(folder.path());
+    let moving = environments(folder.path()).await;
     moving.from.workspace.create().unwrap();
     let identity = crate::secrets::IdentitySource::File(folder.path().join("identity.txt"));
     let mut store = crate::secrets::SecretStore::open(&moving.from.workspace, identity).unwrap();
