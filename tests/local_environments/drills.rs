@@ -19,7 +19,6 @@ fn environment(purpose: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "never seen through to its end: docs/status.md"]
 async fn an_environment_survives_what_it_must_and_grows_and_shrinks() {
     let place = Place::new(NAME, &environment("demo"));
     place.refarch(&["apply", "--yes"]).expect(0);
