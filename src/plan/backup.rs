@@ -132,20 +132,10 @@ fn plan(topology: &Topology, verb: Verb, steps: Vec<Step>, to: Option<String>) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topology::{Machine, Node};
+    use crate::topology::Node;
 
     fn node(name: &str, roles: &[&str]) -> Node {
-        Node {
-            name: name.to_owned(),
-            group: name.to_owned(),
-            ordinal: 1,
-            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-            zone: 1,
-            machine: Machine::default(),
-            data_bearing: true,
-            object_storage: false,
-            reason: String::new(),
-        }
+        Node { data_bearing: true, ..Node::sample(name, name, 1, roles) }
     }
 
     fn place(nodes: Vec<Node>) -> (Topology, BTreeMap<String, Vec<Task>>) {
@@ -159,22 +149,7 @@ mod tests {
             (node.name.clone(), own.collect())
         });
         let tasks = tasks.collect();
-        let topology = Topology {
-            environment: "demo".to_owned(),
-            stack: "sandbox".to_owned(),
-            provider: "local".to_owned(),
-            architecture: None,
-            external_url: String::new(),
-            domain: String::new(),
-            purpose: "test".to_owned(),
-            nodes,
-            balancers: Vec::new(),
-            edges: Vec::new(),
-            services: BTreeMap::new(),
-            settings: BTreeMap::new(),
-            omitted: BTreeMap::new(),
-        };
-        (topology, tasks)
+        (Topology::sample(nodes), tasks)
     }
 
     fn listing(plan: &Plan) -> Vec<String> {

@@ -9,24 +9,14 @@ use crate::{
     catalog::Role,
     configure::{Item, ItemResult, Outcome, Stage, Want},
     observe::NodeState,
-    topology::{Machine, Node, Topology},
+    topology::{Node, Topology},
 };
 
 const SERVICE: &str = "service app";
 const READY: &str = "ready app answers";
 
 fn node(number: u32) -> Node {
-    Node {
-        name: format!("demo-app-{number}"),
-        group: "app".to_owned(),
-        ordinal: number,
-        roles: vec!["app".to_owned()],
-        zone: 1,
-        machine: Machine::default(),
-        data_bearing: false,
-        reason: String::new(),
-        object_storage: false,
-    }
+    Node::sample(&format!("demo-app-{number}"), "app", number, &["app"])
 }
 
 /// Plans for application nodes of which this was found to differ.
@@ -50,21 +40,7 @@ fn plan(found: &[&[(&str, &str)]]) -> Plan {
     };
     let states = nodes.iter().zip(found).map(seen).collect();
     let stages = nodes.iter().map(stage).collect();
-    let topology = Topology {
-        environment: "demo".to_owned(),
-        stack: "sandbox".to_owned(),
-        provider: "local".to_owned(),
-        architecture: None,
-        external_url: String::new(),
-        domain: String::new(),
-        purpose: "test".to_owned(),
-        nodes,
-        edges: Vec::new(),
-        services: BTreeMap::new(),
-        settings: BTreeMap::new(),
-        omitted: BTreeMap::new(),
-        balancers: Vec::new(),
-    };
+    let topology = Topology::sample(nodes);
     let role: Role = serde_json::from_value(json!({"summary": "", "rolling": {"max_unavailable": 1}})).unwrap();
     let plan = apply(&Input {
         topology: &topology,

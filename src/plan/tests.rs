@@ -155,21 +155,11 @@ mod leaving {
         catalog::Role,
         configure::{Moment, Task},
         provider::{Change, Condition, Live, Resource},
-        topology::{Machine, Node, Topology},
+        topology::{Node, Topology},
     };
 
     fn node(name: &str, role: &str) -> Node {
-        Node {
-            name: name.to_owned(),
-            group: role.to_owned(),
-            ordinal: 1,
-            roles: vec![role.to_owned()],
-            zone: 1,
-            machine: Machine::default(),
-            data_bearing: true,
-            object_storage: false,
-            reason: String::new(),
-        }
+        Node { data_bearing: true, ..Node::sample(name, role, 1, &[role]) }
     }
 
     fn task(role: &str, moment: Moment) -> Task {
@@ -192,21 +182,7 @@ mod leaving {
     }
 
     fn plan(changes: &[Change], leaving: &Leaving) -> Plan {
-        let topology = Topology {
-            environment: "demo".to_owned(),
-            stack: "sandbox".to_owned(),
-            provider: "local".to_owned(),
-            architecture: None,
-            external_url: String::new(),
-            domain: String::new(),
-            purpose: "test".to_owned(),
-            nodes: vec![node("demo-consul-1", "consul"), node("demo-consul-2", "consul")],
-            balancers: Vec::new(),
-            edges: Vec::new(),
-            services: BTreeMap::new(),
-            settings: BTreeMap::new(),
-            omitted: BTreeMap::new(),
-        };
+        let topology = Topology::sample(vec![node("demo-consul-1", "consul"), node("demo-consul-2", "consul")]);
         let role: Role = serde_json::from_value(json!({"summary": "", "data_bearing": true})).unwrap();
         let plan = apply(&Input {
             topology: &topology,

@@ -4,6 +4,8 @@ pub mod expression;
 pub mod model;
 mod name;
 pub mod resolve;
+#[cfg(test)]
+mod sample;
 pub mod select;
 pub mod wiring;
 

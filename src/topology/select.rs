@@ -169,35 +169,14 @@ fn glob(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Selector, glob};
-    use crate::topology::{Machine, Node, Topology};
+    use crate::topology::{Node, Topology};
 
     fn topology() -> Topology {
-        let node = |group: &str, ordinal: u32| Node {
-            name: format!("demo-{group}-{ordinal}"),
-            group: group.to_owned(),
-            ordinal,
-            roles: vec!["base".to_owned(), group.to_owned()],
+        let node = |group: &str, ordinal| Node {
             zone: ordinal,
-            machine: Machine::default(),
-            data_bearing: false,
-            object_storage: false,
-            reason: String::new(),
+            ..Node::sample(&format!("demo-{group}-{ordinal}"), group, ordinal, &["base", group])
         };
-        Topology {
-            environment: "demo".to_owned(),
-            stack: "sandbox".to_owned(),
-            provider: "local".to_owned(),
-            architecture: None,
-            external_url: String::new(),
-            domain: String::new(),
-            purpose: "test".to_owned(),
-            nodes: vec![node("app", 1), node("app", 2), node("app", 3), node("gitaly", 1)],
-            balancers: Vec::new(),
-            edges: Vec::new(),
-            services: Default::default(),
-            settings: Default::default(),
-            omitted: Default::default(),
-        }
+        Topology::sample(vec![node("app", 1), node("app", 2), node("app", 3), node("gitaly", 1)])
     }
 
     fn select(text: &str) -> Result<Vec<String>, String> {
