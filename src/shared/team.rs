@@ -452,7 +452,7 @@ impl Shared {
             *slot(&self.hold) = None;
             hold.stop();
             self.note(format!(
-                "the lock was taken away: what was done after that is known in {} only",
+                "the lock was taken away or could not be kept: what was done after that is known in {} only",
                 self.options.workspace.root().display()
             ));
             return Ok(());

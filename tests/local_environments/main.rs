@@ -12,5 +12,6 @@ mod pipeline;
 mod place;
 mod product;
 mod refusals;
+mod shared;
 mod static_machines;
 mod upgrade;
