@@ -47,6 +47,8 @@ async fn another_laptop_finishes_uses_and_destroys_what_the_first_one_began() {
     three.refarch(&["secrets", "show", "root_token"]).expect(0);
 
     three.destroy().expect(0);
+    three.destroy().expect(0).says("nothing is there");
+    three.refarch(&["runs"]).expect(0).says(&format!("destroy {NAME}"));
     assert_eq!(leftovers(NAME).await.unwrap(), Vec::<String>::new());
     // Everybody's copy loses keys and secrets, and everybody keeps the runs.
     two.refarch(&["runs"]).expect(0).says(&format!("destroy {NAME}"));
