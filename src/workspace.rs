@@ -114,7 +114,7 @@ impl Workspace {
     }
 
     /// Removes keys, secrets and all else that only a living environment needs. The runs stay: they tell who did
-    /// what. So does the lock, which its holder releases. Removing what is gone is success.
+    /// what. So does the lock, which its holder releases, and what says of which shared workspace this is a copy. Removing what is gone is success.
     ///
     /// # Errors
     /// When something is there and cannot be removed; all the rest is removed all the same.
@@ -125,7 +125,8 @@ impl Workspace {
         };
         let stays = |path: &Path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            *path == self.runs() || name.starts_with("lock.") || name == ".gitignore"
+            let is_of_copy = ["lock.", "shared."].iter().any(|start| name.starts_with(start)) || name == "aside";
+            *path == self.runs() || is_of_copy || name == ".gitignore"
         };
         let mut outcome = Ok(());
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| !stays(path)) {
@@ -231,7 +232,9 @@ mod tests {
         let workspace = Workspace::for_environment(&folder.path().join("3k.yaml"), "demo", None);
         workspace.create().unwrap();
         let learned = workspace.root().join("known_hosts.learned");
-        for path in [workspace.secrets(), workspace.known_hosts(), learned, workspace.pins(), workspace.lock()] {
+        let copy_of = workspace.root().join("shared.json");
+        for path in [workspace.secrets(), workspace.known_hosts(), learned, workspace.pins(), workspace.lock(), copy_of]
+        {
             write_private(&path, b"x").unwrap();
         }
         make_private_folder(&workspace.ssh()).unwrap();
@@ -242,6 +245,6 @@ mod tests {
         let mut left: Vec<_> =
             fs::read_dir(workspace.root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, [".gitignore", "lock.json", "runs"]);
+        assert_eq!(left, [".gitignore", "lock.json", "runs", "shared.json"]);
     }
 }

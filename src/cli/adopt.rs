@@ -55,6 +55,6 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
             }
         }
     }
-    lock.release().await?;
+    super::enter::give_back(lock).await?;
     outcome
 }

@@ -161,7 +161,7 @@ pub async fn under_lock<T>(lock: Held, work: impl AsyncFnOnce(StopSignal) -> T) 
     let outcome = work(signal).await;
     watching.abort();
     lost.iter().for_each(tokio::task::JoinHandle::abort);
-    lock.release().await?;
+    super::enter::give_back(lock).await?;
     Ok(outcome)
 }
 

@@ -46,7 +46,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     if plan.is_empty() {
         // Under the lock, so that everybody's copy loses it.
         session.workspace().remove().map_err(session::Error::from)?;
-        lock.release().await?;
+        super::enter::give_back(lock).await?;
         match output.json() {
             true => output.document(&Ended::nothing(&plan))?,
             false => output.print(&format!("{name}: nothing is there\n"))?,

@@ -51,7 +51,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         let mended = session.has_open_faults()?;
         // Whoever takes the lock mends what is left.
         let lock = take_lock(&session, &format!("drill {name} --undo"), None, args.lock_wait).await?;
-        lock.release().await?;
+        super::enter::give_back(lock).await?;
         if !mended {
             output.print(&format!("{name}: nothing is left to mend\n"))?;
         }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::Failure;
 use crate::{
-    session::{Request, Session},
+    session::{Held, Request, Session},
     shared::Freshness,
 };
 
@@ -17,7 +17,17 @@ pub async fn enter(request: &Request, freshness: Freshness) -> Result<Session, F
 
 /// Says what became of the shared workspace since this was said last.
 pub fn say(session: &Session) {
-    for note in session.take_notes() {
+    print(session.take_notes());
+}
+
+/// Gives the lock back, and says what people should know of that.
+pub async fn give_back(lock: Held) -> Result<(), Failure> {
+    print(lock.release().await?);
+    Ok(())
+}
+
+fn print(notes: Vec<String>) {
+    for note in notes {
         let _ = writeln!(std::io::stderr(), "note: {note}");
     }
 }

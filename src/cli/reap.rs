@@ -33,7 +33,9 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         .into_iter()
         .find(|kind| kind.name() == args.provider)
         .ok_or_else(|| Failure::usage(format!("`{}` is no provider", args.provider)).hint("`--provider aws`"))?;
-    let workspaces = std::env::var_os("REFARCH_WORKSPACE").filter(|value| !value.is_empty());
+    // The address of a shared place is no folder: what is destroyed by its tags is written down here.
+    let is_folder = |value: &std::ffi::OsString| !value.is_empty() && !value.to_string_lossy().contains("://");
+    let workspaces = std::env::var_os("REFARCH_WORKSPACE").filter(is_folder);
     let workspaces = workspaces.map_or_else(|| PathBuf::from(".refarch"), PathBuf::from);
     let place = Place { provider: kind, region: args.region, profile: args.profile, workspaces };
     let now = jiff::Timestamp::now();

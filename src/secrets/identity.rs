@@ -104,3 +104,24 @@ fn parse(text: &str) -> Result<Identity, String> {
     let key = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
     key.ok_or("it holds no key")?.parse::<Identity>().map_err(|error| format!("it holds no age X25519 key: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_that_need_it_first_at_the_same_time_have_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = IdentitySource::File(folder.path().join("identity.txt"));
+        let start = std::sync::Barrier::new(8);
+        let keys: Vec<String> = std::thread::scope(|scope| {
+            let one = || {
+                start.wait();
+                source.public_key().unwrap()
+            };
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0]) && source.known_key().unwrap().as_ref() == Some(&keys[0]));
+    }
+}

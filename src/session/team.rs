@@ -242,14 +242,14 @@ impl Held {
         self.lost.clone()
     }
 
-    /// Sends what changed to where it is shared, and gives the lock back.
+    /// Sends what changed to where it is shared, and gives the lock back. Returns what people should know of that.
     ///
     /// # Errors
     /// When the lock cannot be given back, or something could not be sent: it stays here and goes with the next command.
-    pub async fn release(mut self) -> Result<(), Error> {
+    pub async fn release(mut self) -> Result<Vec<String>, Error> {
         let sent = match self.shared.take() {
-            Some(shared) => shared.release().await,
-            None => Ok(()),
+            Some(shared) => shared.release().await.map(|()| shared.take_notes()),
+            None => Ok(Vec::new()),
         };
         if let Some(local) = self.local.take() {
             local.release()?;
@@ -261,7 +261,10 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let Some(shared) = self.shared.take() else { return };
-        let runtime = tokio::runtime::Handle::current();
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if runtime.runtime_flavor() != tokio::runtime::RuntimeFlavor::MultiThread {
+            return;
+        }
         // Others would have to watch a lease that nobody keeps.
         tokio::task::block_in_place(|| {
             let _ = runtime.block_on(tokio::time::timeout(LAST_WORDS, shared.release()));

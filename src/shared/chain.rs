@@ -89,6 +89,16 @@ impl Chain {
         })
     }
 
+    /// Refuses a store that does not know "only where nothing is": it would let two have the lock.
+    pub async fn prove(&self, entry: &Entry) -> Result<(), SharedError> {
+        let content = serde_json::to_vec(entry).map_err(|error| self.damaged(entry.number, &error))?;
+        if self.store.create(&name(entry.number), content).await? {
+            self.remove(entry.number).await?;
+            return Err(SharedError::NoConditions { place: self.store.place().to_owned() });
+        }
+        Ok(())
+    }
+
     /// Removes an entry that a newer one made useless.
     pub async fn remove(&self, number: u64) -> Result<(), SharedError> {
         self.store.remove(&name(number)).await

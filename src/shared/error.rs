@@ -55,6 +55,12 @@ pub enum SharedError {
         /// What it said.
         reason: String,
     },
+    /// Whoever comes second would write over whoever came first.
+    #[error("{place} does not keep to `If-None-Match`: two could have the lock at the same time")]
+    NoConditions {
+        /// Where.
+        place: String,
+    },
     /// What is there cannot be understood.
     #[error("{place} is damaged: {what}: {reason}")]
     Damaged {
@@ -114,11 +120,11 @@ pub enum SharedError {
         place: String,
     },
     /// Somebody else has the lock now.
-    #[error("the lock was taken away{by}: nothing more is written to {place}")]
+    #[error("the lock is not this process's any more{by}: nothing is written to {place}")]
     Lost {
         /// Where.
         place: String,
-        /// Who has it, as ` by …`; may be empty.
+        /// Who has it, as `, but …`; may be empty.
         by: String,
     },
     /// The lock is held.
@@ -149,6 +155,9 @@ impl SharedError {
             }
             Self::Denied { .. } => "docs/teams.md lists the permissions that it takes, and where credentials come from",
             Self::Missing { .. } => "make the bucket first, or mend its name; refarch makes none",
+            Self::NoConditions { .. } => {
+                "nothing was kept there; take a storage that has conditional writes, or a newer version of this one"
+            }
             Self::Damaged { .. } => {
                 "restore the object from the bucket's older versions if it has them; the machines are not concerned, \
                  only what is known of them"

@@ -156,6 +156,9 @@ impl Asking<'_> {
         if let Added::Taken(_) = self.chain.add(&entry).await? {
             return Ok(None);
         }
+        if number == 1 {
+            self.chain.prove(&entry).await?;
+        }
         // Between the look at the log and this entry the log may have gone on and been tidied, so that the number was
         // free again: then the lock is not this one's, and nobody has seen its entry.
         // The entry stays: it may be in the way of a holder that sleeps.
@@ -320,7 +323,7 @@ impl Hold {
     }
 
     fn lost_to(&self, lease: Option<&SharedLease>) -> SharedError {
-        let by = lease.map(|lease| format!(" by {}", lease.lease)).unwrap_or_default();
+        let by = lease.map(|lease| format!(", but of {}", lease.lease)).unwrap_or_default();
         SharedError::Lost { place: self.chain.place().to_owned(), by }
     }
 }

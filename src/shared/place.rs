@@ -48,26 +48,34 @@ fn objects(
     use std::time::Duration;
 
     use object_store::{
-        RetryConfig, aws::AmazonS3Builder, azure::MicrosoftAzureBuilder, gcp::GoogleCloudStorageBuilder,
+        ClientConfigKey, RetryConfig,
+        aws::{AmazonS3Builder, AmazonS3ConfigKey},
+        azure::{AzureConfigKey, MicrosoftAzureBuilder},
+        gcp::{GoogleCloudStorageBuilder, GoogleConfigKey},
     };
 
     use crate::environment::BucketService;
 
     // A lease lives for 30 s: whoever cannot write for half of it should know.
     let retry = RetryConfig { max_retries: 4, retry_timeout: Duration::from_secs(15), ..RetryConfig::default() };
+    // How long one call may take is told by the store, which knows what it carries.
+    let (key, most) = (ClientConfigKey::Timeout, format!("{} seconds", super::store::LONGEST.as_secs()));
     let built = match service {
         BucketService::S3 => AmazonS3Builder::from_env()
             .with_bucket_name(bucket)
+            .with_config(AmazonS3ConfigKey::Client(key), most)
             .with_retry(retry)
             .build()
             .map(|store| Arc::new(store) as Arc<dyn ObjectStore>),
         BucketService::Gcs => GoogleCloudStorageBuilder::from_env()
             .with_bucket_name(bucket)
+            .with_config(GoogleConfigKey::Client(key), most)
             .with_retry(retry)
             .build()
             .map(|store| Arc::new(store) as Arc<dyn ObjectStore>),
         BucketService::Azure => MicrosoftAzureBuilder::from_env()
             .with_container_name(bucket)
+            .with_config(AzureConfigKey::Client(key), most)
             .with_retry(retry)
             .build()
             .map(|store| Arc::new(store) as Arc<dyn ObjectStore>),

@@ -8,8 +8,12 @@ use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, path::
 
 use super::SharedError;
 
-/// How long one call may take.
+/// How long one call may take that has little to carry.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Bytes that any line carries in a second.
+const SLOWEST: usize = 50_000;
+/// How long an object of unknown length may take.
+pub(super) const LONGEST: Duration = Duration::from_secs(300);
 
 /// Objects below one name.
 #[derive(Debug, Clone)]
@@ -46,8 +50,20 @@ impl Store {
     /// # Errors
     /// When the store does not answer or refuses.
     pub async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, SharedError> {
+        self.read_within(name, PATIENCE).await
+    }
+
+    /// The same for an object that may be large.
+    ///
+    /// # Errors
+    /// When the store does not answer or refuses.
+    pub async fn read_large(&self, name: &str) -> Result<Option<Vec<u8>>, SharedError> {
+        self.read_within(name, LONGEST).await
+    }
+
+    async fn read_within(&self, name: &str, patience: Duration) -> Result<Option<Vec<u8>>, SharedError> {
         let read = async { self.objects.get(&self.path(name)).await?.bytes().await };
-        match self.within(read).await {
+        match self.within(patience, read).await {
             Ok(bytes) => Ok(Some(bytes.to_vec())),
             Err(Trouble::Store(object_store::Error::NotFound { source, .. })) if !names_bucket(&source.to_string()) => {
                 Ok(None)
@@ -62,8 +78,9 @@ impl Store {
     /// When the store does not answer or refuses.
     pub async fn write(&self, name: &str, content: Vec<u8>) -> Result<(), SharedError> {
         let path = self.path(name);
+        let patience = PATIENCE + Duration::from_secs((content.len() / SLOWEST) as u64);
         let write = self.objects.put(&path, content.into());
-        self.within(write).await.map_err(|trouble| self.failed("write", name, trouble))?;
+        self.within(patience.min(LONGEST), write).await.map_err(|trouble| self.failed("write", name, trouble))?;
         Ok(())
     }
 
@@ -74,7 +91,12 @@ impl Store {
     pub async fn create(&self, name: &str, content: Vec<u8>) -> Result<bool, SharedError> {
         let path = self.path(name);
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.within(self.objects.put_opts(&path, content.into(), options)).await {
+        #[cfg(test)]
+        let options = match &self.weather {
+            Some(weather) if weather.knows_no_conditions => PutOptions::default(),
+            _ => options,
+        };
+        match self.within(PATIENCE, self.objects.put_opts(&path, content.into(), options)).await {
             Ok(_) => Ok(true),
             Err(Trouble::Store(
                 object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. },
@@ -90,7 +112,7 @@ impl Store {
     pub async fn list(&self, folder: &str) -> Result<Vec<String>, SharedError> {
         let path = self.path(folder);
         let list = self.objects.list(Some(&path)).try_collect::<Vec<_>>();
-        match self.within(list).await {
+        match self.within(PATIENCE, list).await {
             Ok(found) => {
                 let name = |meta: &object_store::ObjectMeta| meta.location.filename().map(str::to_owned);
                 Ok(found.iter().filter_map(name).collect())
@@ -108,7 +130,7 @@ impl Store {
     /// # Errors
     /// When the store does not answer or refuses.
     pub async fn remove(&self, name: &str) -> Result<(), SharedError> {
-        match self.within(self.objects.delete(&self.path(name))).await {
+        match self.within(PATIENCE, self.objects.delete(&self.path(name))).await {
             Ok(()) | Err(Trouble::Store(object_store::Error::NotFound { .. })) => Ok(()),
             Err(trouble) => Err(self.failed("remove", name, trouble)),
         }
@@ -118,7 +140,11 @@ impl Store {
         name.split('/').fold(self.root.clone(), |path, part| path.join(part))
     }
 
-    async fn within<T>(&self, call: impl Future<Output = object_store::Result<T>>) -> Result<T, Trouble> {
+    async fn within<T>(
+        &self,
+        patience: Duration,
+        call: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<T, Trouble> {
         #[cfg(test)]
         let call = async {
             if let Some(weather) = &self.weather
@@ -136,12 +162,12 @@ impl Store {
         };
         #[cfg(test)]
         self.sleeps().await;
-        let outcome = tokio::time::timeout(PATIENCE, call).await;
+        let outcome = tokio::time::timeout(patience, call).await;
         #[cfg(test)]
         self.sleeps().await;
         match outcome {
             Ok(outcome) => outcome.map_err(Trouble::Store),
-            Err(_) => Err(Trouble::Time),
+            Err(_) => Err(Trouble::Time(patience)),
         }
     }
 
@@ -156,8 +182,8 @@ impl Store {
         let place = self.place.clone();
         let doing = format!("{verb} {name}");
         let error = match trouble {
-            Trouble::Time => {
-                let reason = format!("no answer within {} s", PATIENCE.as_secs());
+            Trouble::Time(patience) => {
+                let reason = format!("no answer within {} s", patience.as_secs());
                 return SharedError::Unreachable { place, doing, reason };
             }
             Trouble::Store(error) => error,
@@ -176,7 +202,7 @@ impl Store {
 }
 
 enum Trouble {
-    Time,
+    Time(Duration),
     Store(object_store::Error),
 }
 

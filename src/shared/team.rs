@@ -229,7 +229,7 @@ impl Shared {
             Some(base) if base.life != head.life => {
                 format!("is of an earlier life of {place}, which was emptied and begun anew since")
             }
-            None if head.state.is_some() && !Copy::new(root).scan()?.is_empty() => {
+            None if head.state.is_some() && Copy::new(root).scan()?.keys().any(|path| !is_learned(path)) => {
                 format!("holds an environment of this machine, and {place} has one of the same name already")
             }
             _ => return Ok(()),
@@ -330,7 +330,7 @@ impl Shared {
 
     async fn object(&self, name: &str) -> Result<Vec<u8>, SharedError> {
         let path = format!("{}/{name}", super::push::OBJECTS);
-        self.store.read(&path).await?.ok_or_else(|| self.damaged(name, &"it is not there"))
+        self.store.read_large(&path).await?.ok_or_else(|| self.damaged(name, &"it is not there"))
     }
 
     /// What encrypts and opens: for the recipients of the environment file, else for those who can open the state already.
@@ -452,7 +452,7 @@ impl Shared {
             *slot(&self.hold) = None;
             hold.stop();
             self.note(format!(
-                "the lock was taken away: what was done after that is known in {} only",
+                "the lock was taken away or could not be kept: what was done after that is known in {} only",
                 self.options.workspace.root().display()
             ));
             return Ok(());

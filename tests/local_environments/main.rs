@@ -15,5 +15,6 @@ mod pipeline;
 mod place;
 mod product;
 mod refusals;
+mod shared;
 mod static_machines;
 mod upgrade;

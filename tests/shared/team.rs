@@ -121,7 +121,7 @@ impl Member {
     }
 
     /// The laptop is gone with all that was on it.
-    pub fn is_gone(self) {
+    pub fn lose(self) {
         fs::remove_dir_all(self.folder).unwrap();
     }
 }

@@ -15,7 +15,7 @@ pub fn a_second_checkout_finishes_what_a_laptop_that_is_gone_began(team: &Team) 
     two.refarch(&["apply", "--yes"]).ended(4).says("locked by");
     apply.kill().unwrap();
     apply.wait().unwrap();
-    one.is_gone();
+    one.lose();
     gate.open();
 
     two.refarch(&["runs"]).ended(0).says("interrupted");
@@ -55,6 +55,18 @@ fn a_laptop_is_gone_and_a_folder_is_left() {
 #[test]
 fn many_controllers_share_a_folder() {
     controllers_at_the_same_time_never_both_act(&Team::new());
+}
+
+#[test]
+fn whoever_is_refused_keeps_nobody_waiting() {
+    let team = Team::new();
+    let (one, two) = (team.member("one"), team.member("two"));
+    one.refarch(&["apply"]).ended(64).says("nobody can be asked here");
+    assert!(team.machine.acts().is_empty());
+    two.refarch(&["lock"]).ended(0).says("nobody has the lock");
+    let begun = std::time::Instant::now();
+    two.refarch(&["apply", "--yes"]).ended(0);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(25), "it waited for a lease");
 }
 
 #[test]

@@ -134,6 +134,16 @@ async fn a_holder_without_a_network_gives_up_before_others_take_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_without_conditional_writes_is_refused() {
+    let objects = Arc::new(InMemory::new());
+    let mut old = Weather::new(1, 0, 0);
+    old.knows_no_conditions = true;
+    let chain = chain(&objects, Some(old));
+    assert!(matches!(take(&chain, clock(), "ann", None).await, Err(SharedError::NoConditions { .. })));
+    assert!(chain.numbers().await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_log_stays_short_however_long_a_run_takes() {
     let objects = Arc::new(InMemory::new());
     let chain = chain(&objects, None);

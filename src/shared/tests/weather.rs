@@ -20,12 +20,14 @@ pub struct Weather {
     failing: AtomicU32,
     /// Of a thousand calls, those at which the whole machine falls asleep.
     sleepy: u32,
+    /// Old stores write over what is there, whatever they are told.
+    pub knows_no_conditions: bool,
 }
 
 impl Weather {
     pub fn new(seed: u64, failing: u32, sleepy: u32) -> Self {
         let random = Mutex::new(StdRng::seed_from_u64(seed));
-        Self { random, asleep: Mutex::new(Instant::now()), failing: failing.into(), sleepy }
+        Self { random, asleep: Mutex::new(Instant::now()), failing: failing.into(), sleepy, knows_no_conditions: false }
     }
 
     /// Nothing arrives from now on.
