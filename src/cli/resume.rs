@@ -39,15 +39,16 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
         return Err(Failure::new(exit::FAILED, format!("another run came after {id}"))
             .hint("`refarch runs` lists them; `refarch resume` takes up the latest"));
     }
+    // Before anything is written down: the run is not this command's.
+    if let Some(source) = session.runs().plan(&id).map_err(session::Error::from)?.source {
+        let file = session.file().display();
+        return Err(Failure::new(exit::FAILED, format!("run {id} moves the data of `{}` here", source.environment))
+            .hint(format!("the same command goes on with it: `refarch migrate {} {file}`", source.file)));
+    }
     let resumed = session.take_up(&id, &command)?;
     if resumed.plan.verb == Verb::Drill {
         return Err(Failure::new(exit::FAILED, format!("run {id} was a drill: there is nothing to take up"))
             .hint("make it again with `refarch drill`; what it broke is mended"));
-    }
-    if let Some(source) = &resumed.plan.source {
-        let file = session.file().display();
-        return Err(Failure::new(exit::FAILED, format!("run {id} moves the data of `{}` here", source.environment))
-            .hint(format!("the same command goes on with it: `refarch migrate {} {file}`", source.file)));
     }
     session.same_bundle(id.as_str())?;
     // An upgrade is finished with the version that it began for, whatever the file says.

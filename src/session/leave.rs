@@ -103,7 +103,8 @@ impl Session {
             false => "take the data there with the product's own backup and restore".to_owned(),
         };
         let hint = format!(
-            "set {file} back to what is there; write a second file with another `name` and the new size, and {way}"
+            "set {file} back to what is there; write a second file with another `name` and the new size, and {way}. Where \
+             nothing of it matters, `refarch destroy {file}` and apply"
         );
         Err(Error::refused(exit::FAILED, message, Some(&hint)))
     }

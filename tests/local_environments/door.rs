@@ -44,8 +44,8 @@ impl Door {
         let (address, token) = (self.address(place), secret(place, "root_token"));
         format!(
             "set -e\n(umask 077; printf 'Authorization: Bearer %s\\n' {token} >/tmp/token)\n\
-             grep -q ' {domain}$' /etc/hosts || echo '{address} {domain}' >>/etc/hosts\n\
-             ask() {{ curl -fs --cacert /etc/refarch/ca.crt -H @/tmp/token -H 'Content-Type: application/json' \"$@\"; }}\n\
+             ask() {{ curl -fs --cacert /etc/refarch/ca.crt --resolve {domain}:443:{address} -H @/tmp/token -H 'Content-Type: application/json' \"$@\"; }}\n\
+             way() {{ git -c http.sslCAInfo=/etc/refarch/ca.crt -c http.curloptResolve={domain}:443:{address} \"$@\"; }}\n\
              cd /tmp\n"
         )
     }
@@ -58,7 +58,7 @@ impl Door {
             "{}rm -rf {name}\nask -X POST --data '{{\"name\": \"{name}\"}}' https://{domain}/api/projects >/dev/null\n\
              until ask https://{domain}/api/projects/{name} | grep -q ready; do sleep 0.2; done\n\
              git init -q {name} && cd {name} && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m '{name}'\n\
-             git -c http.sslCAInfo=/etc/refarch/ca.crt push -q https://root:{token}@{domain}/{name}.git HEAD:main\n",
+             way push -q https://root:{token}@{domain}/{name}.git HEAD:main\n",
             self.prelude(place)
         );
         place.on(self.client, &script).expect(0);
@@ -69,7 +69,7 @@ impl Door {
         let Self { domain, .. } = self;
         let token = secret(place, "root_token");
         let script = format!(
-            "{}rm -rf {name}\ngit -c http.sslCAInfo=/etc/refarch/ca.crt clone -q https://root:{token}@{domain}/{name}.git\n\
+            "{}rm -rf {name}\nway clone -q https://root:{token}@{domain}/{name}.git\n\
              git -C {name} log --format=%s | grep -qx '{name}'\n",
             self.prelude(place)
         );

@@ -83,12 +83,11 @@ impl Migration {
         if let Some(record) = self.to.migration_record()?.filter(|record| record.done.is_none()) {
             if record.from == self.from_name() {
                 // Whoever worked on it otherwise meanwhile may have let users in.
-                let others = self
-                    .to
-                    .runs()
-                    .list(None)?
-                    .into_iter()
-                    .any(|run| run.started >= record.began && !run.command.starts_with("migrate"));
+                let others = self.to.runs().list(None)?.into_iter().any(|run| {
+                    run.started >= record.began
+                        && !run.command.starts_with("migrate")
+                        && record.restore.as_ref() != Some(&run.id)
+                });
                 return Ok(MigrationRecord { fresh: record.fresh && !others, ..record });
             }
             let (to, other) = (self.to_name(), &record.from);
