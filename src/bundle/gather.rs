@@ -231,7 +231,10 @@ impl Scratch<'_> {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-        Err(self.failed(complaint(&String::from_utf8_lossy(&said), program), None))
+        let complaint = complaint(&String::from_utf8_lossy(&said), program);
+        let unreached = ["Failed to fetch", "Could not", "Temporary failure"].iter().any(|word| complaint.contains(word));
+        let hint = "is the mirror reachable, and has it what its own lists name? `--mirror URL` names another";
+        Err(self.failed(complaint, unreached.then(|| hint.to_owned())))
     }
 
     fn failed(&self, message: String, hint: Option<String>) -> GatherError {
