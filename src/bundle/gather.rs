@@ -162,7 +162,9 @@ impl Scratch<'_> {
         for file in files {
             own.insert(self.control(file).await?.field("Package").to_owned());
         }
-        let paths: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        // apt takes what has no slash for the name of a package.
+        let whole = |file: &PathBuf| std::path::absolute(file).unwrap_or_else(|_| file.clone()).display().to_string();
+        let paths: Vec<String> = files.iter().map(whole).collect();
         let with = |verbs: &[&str]| -> Vec<String> {
             verbs.iter().map(|word| (*word).to_owned()).chain(paths.iter().cloned()).collect()
         };

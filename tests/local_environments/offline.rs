@@ -301,3 +301,44 @@ async fn a_bare_machine_takes_its_packages_from_the_bundle() {
     place.refarch(&["apply", "--bundle", "all.tar"]).expect(0).says("nothing to do");
     bare.remove().await;
 }
+
+/// The product's package comes from the user; what it depends on comes from the distribution, and the rest of the folder is
+/// the user's matter.
+#[test]
+fn a_package_of_ones_own_is_packed_with_what_it_needs() {
+    const PACKAGE: &str = "gitlab-ee_18.11.3-ee.0_amd64.deb";
+    let place = Place::empty("offlinepackage");
+    std::fs::create_dir_all(place.path("tree/DEBIAN")).unwrap();
+    place.write(
+        "tree/DEBIAN/control",
+        "Package: gitlab-ee\nVersion: 18.11.3-ee.0\nArchitecture: amd64\nMaintainer: x <x@example.test>\n\
+         Depends: tree, openssh-server\nDescription: double\n",
+    );
+    let built = std::process::Command::new("dpkg-deb")
+        .args(["-b", "tree", PACKAGE])
+        .current_dir(place.path(""))
+        .output()
+        .unwrap();
+    assert!(built.status.success());
+    place.write("inventory.yaml", "hosts: [{ name: offlinepackage-single-1, address: 192.0.2.1, group: single }]\n");
+    place.write(
+        "refarch.yaml",
+        &format!(
+            "name: offlinepackage\nstack: gitlab\narchitecture: 1k\nprovider: static\ninventory: inventory.yaml\n\
+             external_url: https://git.example.test\n\
+             settings: {{ linux-package: {{ version: \"18.11.3\", source: file, location: {PACKAGE} }} }}\n"
+        ),
+    );
+    let made = place.refarch(&["bundle", "--release", "debian-12-amd64", "-o", "all.tar", "--output", "json"]);
+    let made = made.expect(0).last_line();
+    let also = made["manifest"]["repositories"][0]["also"]["linux-package"].as_array().unwrap();
+    assert!(also.contains(&"tree".into()) && !also.contains(&"gitlab-ee".into()), "{also:?}");
+    assert_eq!(made["manifest"]["own"][PACKAGE], format!("own/0-{PACKAGE}"));
+
+    // Where it is used the package may be missing: it lies in the bundle.
+    let content = std::fs::read(place.path(PACKAGE)).unwrap();
+    std::fs::remove_file(place.path(PACKAGE)).unwrap();
+    place.refarch(&["plan", "--offline"]).expect(65);
+    place.refarch(&["plan", "--offline", "--bundle", "all.tar"]).expect(0).says("configure linux-package");
+    assert_eq!(std::fs::read(place.path(PACKAGE)).unwrap(), content);
+}
