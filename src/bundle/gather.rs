@@ -162,7 +162,9 @@ impl Scratch<'_> {
         for file in files {
             own.insert(self.control(file).await?.field("Package").to_owned());
         }
-        let paths: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        // apt takes what has no slash for the name of a package.
+        let whole = |file: &PathBuf| std::path::absolute(file).unwrap_or_else(|_| file.clone()).display().to_string();
+        let paths: Vec<String> = files.iter().map(whole).collect();
         let with = |verbs: &[&str]| -> Vec<String> {
             verbs.iter().map(|word| (*word).to_owned()).chain(paths.iter().cloned()).collect()
         };
@@ -234,7 +236,10 @@ impl Scratch<'_> {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-        Err(self.failed(complaint(&String::from_utf8_lossy(&said), program), None))
+        let complaint = complaint(&String::from_utf8_lossy(&said), program);
+        let unreached = ["Failed to fetch", "Could not", "Temporary failure"].iter().any(|word| complaint.contains(word));
+        let hint = "is the mirror reachable, and has it what its own lists name? `--mirror URL` names another";
+        Err(self.failed(complaint, unreached.then(|| hint.to_owned())))
     }
 
     fn failed(&self, message: String, hint: Option<String>) -> GatherError {

@@ -1,9 +1,10 @@
 //! Places without a network: everything comes out of a bundle. The nodes are on a network without a way out, and what could be
 //! fetched from this machine is named wrongly, so that whoever tries fails.
 
-use std::{fmt::Write as _, path::Path};
+use std::{fmt::Write as _, path::Path, time::Duration};
 
 use refarch::{
+    bundle::{Bundle, Writer},
     event::{Events, StepLog},
     provider::{
         Change, Host, Provider,
@@ -12,9 +13,9 @@ use refarch::{
     },
     topology::{Machine, Node, Topology},
 };
-use tokio::process::Command;
+use tokio::{net::TcpStream, process::Command};
 
-use super::place::Place;
+use super::place::{Place, Ran};
 
 /// Nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:9/debian";
@@ -59,10 +60,10 @@ fn mirror_address() -> String {
 }
 
 /// Nodes reach neither the mirror nor its address.
-fn no_way_out(place: &Place, node: &str) {
+fn no_way_out(refarch: &dyn Fn(&[&str]) -> Ran, nodes: &str) {
     for address in ["deb.debian.org".to_owned(), mirror_address()] {
-        let tried = place.on(node, &format!("curl -sm 3 -o /dev/null http://{address}/debian/ || echo shut"));
-        tried.expect(0).says("shut");
+        let line = format!("curl -sm 3 -o /dev/null http://{address}/debian/ || echo shut");
+        refarch(&["exec", "--on", nodes, "--", &line]).expect(0).says("shut");
     }
 }
 
@@ -83,9 +84,9 @@ async fn containers_are_made_from_the_image_in_a_bundle() {
         format!("name: {NAME}\nprovider: local\npurpose: test\nnodes: {{ web: {{ count: 1, roles: [web] }} }}\nlocal: {{ {local} }}\n")
     };
     place.write("refarch.yaml", &environment("isolated: true"));
-    let roles = ["--roles", "roles"];
-    let refarch = |arguments: &[&str]| place.refarch(&[arguments, &roles].concat());
-    let destroy = || refarch(&["destroy", "--yes", "--destroy-data", NAME]).expect(0);
+    let own = OwnStack(&place);
+    let refarch = |arguments: &[&str]| own.refarch(arguments);
+    let destroy = || own.destroy().expect(0);
     destroy();
 
     let made = refarch(&["bundle", "-o", "all.tar", "--output", "json"]).expect(0).last_line();
@@ -116,7 +117,7 @@ async fn containers_are_made_from_the_image_in_a_bundle() {
     assert_eq!(leftovers(NAME).await.unwrap(), Vec::<String>::new());
 
     refarch(&["apply", "--yes", "--bundle", "all.tar", "--bundle-digest", &digest]).expect(0).says("1 node");
-    no_way_out_of(&refarch, "offlinebox-web-1");
+    no_way_out(&refarch, "*");
     let said = refarch(&["exec", "--on", "*", "--", "curl -s http://127.0.0.1:8081/"]).expect(0);
     assert_eq!(said.text(), "offlinebox-web-1 | grüße von offlinebox-web-1");
     // The environment keeps its image: this machine would make another.
@@ -128,10 +129,25 @@ async fn containers_are_made_from_the_image_in_a_bundle() {
     destroy();
 }
 
-fn no_way_out_of(refarch: &dyn Fn(&[&str]) -> super::place::Ran, node: &str) {
-    for address in ["deb.debian.org".to_owned(), mirror_address()] {
-        let line = format!("curl -sm 3 -o /dev/null http://{address}/debian/ || echo shut");
-        refarch(&["exec", "--on", node, "--", &line]).expect(0).says("shut");
+/// A place whose stack is the test's own; destroyed with that when the test fails.
+struct OwnStack<'a>(&'a Place);
+
+impl OwnStack<'_> {
+    fn refarch(&self, arguments: &[&str]) -> Ran {
+        let (verb, rest) = arguments.split_first().unwrap();
+        self.0.refarch(&[&[*verb, "--roles", "roles"], rest].concat())
+    }
+
+    fn destroy(&self) -> Ran {
+        self.refarch(&["destroy", "--yes", "--destroy-data", "offlinebox"])
+    }
+}
+
+impl Drop for OwnStack<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.destroy();
+        }
     }
 }
 
@@ -183,7 +199,14 @@ impl Bare {
             let Change::Create { resource } = change else { panic!("{change:?} on nothing") };
             self.provider.create(&resource, &log).await.unwrap();
         }
-        self.provider.hosts(&self.topology).await.unwrap().remove(0)
+        let host = self.provider.hosts(&self.topology).await.unwrap().remove(0);
+        let answers = async {
+            while TcpStream::connect((host.connect.as_str(), 22)).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), answers).await.expect("its SSH server starts");
+        host
     }
 
     async fn remove(&self) {
@@ -195,6 +218,29 @@ impl Bare {
             self.provider.delete(&live, &log).await.unwrap();
         }
     }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let name = &self.topology.environment;
+            for arguments in [["rm", "-fv", &self.topology.nodes[0].name], ["network", "rm", &format!("refarch-{name}")]] {
+                let _ = std::process::Command::new("docker").args(arguments).output();
+            }
+        }
+    }
+}
+
+/// The same packages, said to be for machines of another release.
+fn for_another_release(all: &Path, other: &Path) {
+    let mut manifest = Bundle::open(all).unwrap().manifest().clone();
+    let repository = &mut manifest.repositories[0];
+    repository.platform.version = "11".to_owned();
+    repository.packages.clear();
+    repository.index = "deb/other/Packages".to_owned();
+    let mut writer = Writer::create(other).unwrap();
+    writer.text("deb/other/Packages", b"").unwrap();
+    writer.finish(manifest).unwrap();
 }
 
 /// All seven roles of a 1k on one bare machine: PostgreSQL, Redis, HAProxy, Prometheus and the rest out of the bundle.
@@ -217,23 +263,22 @@ async fn a_bare_machine_takes_its_packages_from_the_bundle() {
         "refarch.yaml",
         &format!("name: {NAME}\narchitecture: 1k\nprovider: static\ninventory: inventory.yaml\npurpose: test\n"),
     );
-    no_way_out(&place, "*");
+    no_way_out(&|arguments| place.refarch(arguments), "*");
     let packages = "dpkg-query -W -f '${db:Status-Status} ${Package}\\n' | grep -Ec '^installed (postgresql|redis-server|haproxy)$'";
     assert!(place.on("*", packages).stdout.contains("| 0"), "the machine is bare");
 
+    // The release is the machine's.
+    let made = place.refarch(&["bundle", "-o", "all.tar", "--output", "json"]).expect(0).last_line();
+    let repository = &made["manifest"]["repositories"][0];
+    assert!(repository["platform"].as_str().unwrap().starts_with("debian-12-"), "{repository}");
     // A bundle for machines of another release: refused before the node is touched.
-    let wrong = place.refarch(&["bundle", "-o", "other.tar", "--release", "debian-11"]).expect(0);
-    assert!(wrong.stdout.contains("for debian-11-"), "{}", wrong.stdout);
+    for_another_release(&place.path("all.tar"), &place.path("other.tar"));
     let refused = place.refarch(&["apply", "--yes", "--bundle", "other.tar"]).expect(1);
     let reason = "the bundle has packages for debian-11-";
     assert!(refused.stderr.contains(reason) && refused.stderr.contains("this machine is debian-12-"), "{}", refused.stderr);
     assert!(refused.stderr.contains("nothing was changed anywhere"), "{}", refused.stderr);
     place.on("*", "test ! -e /etc/refarch && test ! -e /var/cache/refarch").expect(0);
 
-    // The release is the machine's.
-    let made = place.refarch(&["bundle", "-o", "all.tar", "--output", "json"]).expect(0).last_line();
-    let repository = &made["manifest"]["repositories"][0];
-    assert!(repository["platform"].as_str().unwrap().starts_with("debian-12-"), "{repository}");
     place.refarch(&["plan", "--bundle", "all.tar"]).expect(0).says("and nothing else is asked");
 
     // The controller is killed while packages are on their way.
@@ -247,7 +292,7 @@ async fn a_bare_machine_takes_its_packages_from_the_bundle() {
     assert!(refused.stderr.contains("was begun with the bundle sha256:"), "{}", refused.stderr);
     place.refarch(&["resume", "--lock-wait", "60", "--bundle", "all.tar"]).expect(0).says("checks hold");
 
-    no_way_out(&place, "*");
+    no_way_out(&|arguments| place.refarch(arguments), "*");
     assert!(place.on("*", packages).expect(0).stdout.contains("| 3"));
     place.on("*", "test -z \"$(ls /var/cache/refarch/packages | grep -E 'deb$|part$')\"").expect(0);
     place.on("*", "test \"$(stat -c %a:%U /var/cache/refarch/packages)\" = 700:root").expect(0);
@@ -255,4 +300,45 @@ async fn a_bare_machine_takes_its_packages_from_the_bundle() {
     place.on("*", "test ! -e /etc/apt/sources.list.d/refarch.list && grep -q bookworm /etc/apt/sources.list").expect(0);
     place.refarch(&["apply", "--bundle", "all.tar"]).expect(0).says("nothing to do");
     bare.remove().await;
+}
+
+/// The product's package comes from the user; what it depends on comes from the distribution, and the rest of the folder is
+/// the user's matter.
+#[test]
+fn a_package_of_ones_own_is_packed_with_what_it_needs() {
+    const PACKAGE: &str = "gitlab-ee_18.11.3-ee.0_amd64.deb";
+    let place = Place::empty("offlinepackage");
+    std::fs::create_dir_all(place.path("tree/DEBIAN")).unwrap();
+    place.write(
+        "tree/DEBIAN/control",
+        "Package: gitlab-ee\nVersion: 18.11.3-ee.0\nArchitecture: amd64\nMaintainer: x <x@example.test>\n\
+         Depends: tree, openssh-server\nDescription: double\n",
+    );
+    let built = std::process::Command::new("dpkg-deb")
+        .args(["-b", "tree", PACKAGE])
+        .current_dir(place.path(""))
+        .output()
+        .unwrap();
+    assert!(built.status.success());
+    place.write("inventory.yaml", "hosts: [{ name: offlinepackage-single-1, address: 192.0.2.1, group: single }]\n");
+    place.write(
+        "refarch.yaml",
+        &format!(
+            "name: offlinepackage\nstack: gitlab\narchitecture: 1k\nprovider: static\ninventory: inventory.yaml\n\
+             external_url: https://git.example.test\n\
+             settings: {{ linux-package: {{ version: \"18.11.3\", source: file, location: {PACKAGE} }} }}\n"
+        ),
+    );
+    let made = place.refarch(&["bundle", "--release", "debian-12-amd64", "-o", "all.tar", "--output", "json"]);
+    let made = made.expect(0).last_line();
+    let also = made["manifest"]["repositories"][0]["also"]["linux-package"].as_array().unwrap();
+    assert!(also.contains(&"tree".into()) && !also.contains(&"gitlab-ee".into()), "{also:?}");
+    assert_eq!(made["manifest"]["own"][PACKAGE], format!("own/0-{PACKAGE}"));
+
+    // Where it is used the package may be missing: it lies in the bundle.
+    let content = std::fs::read(place.path(PACKAGE)).unwrap();
+    std::fs::remove_file(place.path(PACKAGE)).unwrap();
+    place.refarch(&["plan", "--offline"]).expect(65);
+    place.refarch(&["plan", "--offline", "--bundle", "all.tar"]).expect(0).says("configure linux-package");
+    assert_eq!(std::fs::read(place.path(PACKAGE)).unwrap(), content);
 }
