@@ -237,7 +237,8 @@ impl Scratch<'_> {
         }
         let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
         let complaint = complaint(&String::from_utf8_lossy(&said), program);
-        let unreached = ["Failed to fetch", "Could not", "Temporary failure"].iter().any(|word| complaint.contains(word));
+        let unreached =
+            ["Failed to fetch", "Could not", "Temporary failure"].iter().any(|word| complaint.contains(word));
         let hint = "is the mirror reachable, and has it what its own lists name? `--mirror URL` names another";
         Err(self.failed(complaint, unreached.then(|| hint.to_owned())))
     }
