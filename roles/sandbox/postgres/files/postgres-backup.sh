@@ -29,6 +29,17 @@ source=
 case $1 in list | prepare) [ -z "${REFARCH_SOURCE-}" ] || source=/run/refarch-source-postgres ;; esac
 [ -z "$source" ] || configuration=$source/pgbackrest.conf
 pgbackrest() { as_postgres /usr/bin/pgbackrest --config="$configuration" --stanza=refarch "$@"; }
+# A run before this one, whose controller died, may still be at it on the node.
+patiently() {
+    end=$(($(date +%s) + 600))
+    while :; do
+        pgbackrest "$@" && return 0
+        code=$?
+        # 50: somebody else has the lock.
+        [ "$code" = 50 ] && [ "$(date +%s)" -lt "$end" ] || return "$code"
+        sleep 1
+    done
+}
 leads() { [ "$(as_postgres "$bin/psql" -XAtqc 'select pg_is_in_recovery()' 2>/dev/null)" = f ]; }
 in_copy() { as_postgres "$bin/psql" -XAtqv ON_ERROR_STOP=1 -h "$socket" -p 5999 "$@"; }
 place() { grep -E '^repo1-(path|s3-endpoint|s3-bucket|storage-port)=' "$configuration" | sha256sum | cut -c 1-64; }
@@ -85,7 +96,7 @@ stanza)
 backup)
     leads || { echo 'not the leader: nothing to do here'; exit 0; }
     pgbackrest check
-    pgbackrest --type="$2" backup
+    patiently --type="$2" backup
     ;;
 list) pgbackrest info --output=json ;;
 prepare)
@@ -127,7 +138,7 @@ adopt)
     in_copy -d sandbox -1 <"$socket/adopt.sql"
     echo "the data of $REFARCH_SOURCE is this environment's: $number storages onto $count"
     ;;
-another) pgbackrest stanza-upgrade ;;
+another) patiently stanza-upgrade ;;
 prove)
     # Every table is read and every index compared with it.
     for database in $(in_copy -d postgres -c "select datname from pg_database where datallowconn and datname <> 'template0'"); do
