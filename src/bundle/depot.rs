@@ -31,8 +31,7 @@ impl Depot {
         let mut depot = Self { digest: digest.to_owned(), shelves: BTreeMap::new(), parts: HashMap::new() };
         for repository in repositories {
             let Some(index) = part(&repository.index) else { continue };
-            let shelf =
-                Shelf { sha256: index.sha256.clone(), size: index.size, also: repository.also.clone() };
+            let shelf = Shelf { sha256: index.sha256.clone(), size: index.size, also: repository.also.clone() };
             depot.shelves.insert(repository.platform.clone(), shelf);
             let packages = repository.packages.iter().filter_map(|package| part(&package.file));
             depot.parts.extend(packages.chain([index]).map(|part| (part.sha256.clone(), part)));

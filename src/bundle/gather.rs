@@ -173,7 +173,10 @@ impl Scratch<'_> {
         let words = with(&["-q", "-y", "--download-only", "install"]);
         self.apt("apt-get", &words.iter().map(String::as_str).collect::<Vec<_>>()).await?;
         let names = said.lines().filter_map(|line| line.strip_prefix("Inst ")?.split_whitespace().next());
-        Ok(names.map(|name| name.split(':').next().unwrap_or(name).to_owned()).filter(|name| !own.contains(name)).collect())
+        Ok(names
+            .map(|name| name.split(':').next().unwrap_or(name).to_owned())
+            .filter(|name| !own.contains(name))
+            .collect())
     }
 
     /// Puts what apt fetched into the bundle, with an index of it.
@@ -234,7 +237,8 @@ impl Scratch<'_> {
         }
         let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
         let complaint = complaint(&String::from_utf8_lossy(&said), program);
-        let unreached = ["Failed to fetch", "Could not", "Temporary failure"].iter().any(|word| complaint.contains(word));
+        let unreached =
+            ["Failed to fetch", "Could not", "Temporary failure"].iter().any(|word| complaint.contains(word));
         let hint = "is the mirror reachable, and has it what its own lists name? `--mirror URL` names another";
         Err(self.failed(complaint, unreached.then(|| hint.to_owned())))
     }
@@ -289,7 +293,8 @@ fn candidates(policy: &str) -> BTreeSet<String> {
 /// What apt complains about.
 fn complaint(said: &str, program: &str) -> String {
     let lines = said.lines().filter(|line| {
-        ["E: ", "W: ", "Err:", "dpkg-deb: error"].iter().any(|start| line.starts_with(start)) || line.contains(" Depends: ")
+        ["E: ", "W: ", "Err:", "dpkg-deb: error"].iter().any(|start| line.starts_with(start))
+            || line.contains(" Depends: ")
     });
     let lines: Vec<&str> = lines.map(str::trim).take(8).collect();
     if lines.is_empty() { format!("{program} failed without a word") } else { lines.join("; ") }

@@ -59,7 +59,11 @@ impl Bundle {
         for entry in archive.entries_with_seek().map_err(unreadable)? {
             let Ok(mut entry) = entry else {
                 // A tar archive that ends in the middle of a header is one that was cut.
-                return Err(if places.is_empty() { foreign("it is no tar archive") } else { BundleError::Short { path: name() } });
+                return Err(if places.is_empty() {
+                    foreign("it is no tar archive")
+                } else {
+                    BundleError::Short { path: name() }
+                });
             };
             let member = entry.path().map_err(unreadable)?.display().to_string();
             let (start, size) = (entry.raw_file_position(), entry.size());
@@ -79,7 +83,8 @@ impl Bundle {
             }
         }
         let Some(text) = text else {
-            let ours = places.keys().any(|member| ["deb/", "image/", "own/"].iter().any(|kind| member.starts_with(kind)));
+            let ours =
+                places.keys().any(|member| ["deb/", "image/", "own/"].iter().any(|kind| member.starts_with(kind)));
             return Err(if ours { BundleError::Short { path: name() } } else { foreign("it has no manifest") });
         };
         let manifest = parse(&text).map_err(|fault| match fault {
@@ -198,9 +203,10 @@ impl Bundle {
             return Err(self.damaged(stranger, "is in it and not in its manifest"));
         }
         let manifest = &self.manifest;
-        let wanted = manifest.repositories.iter().flat_map(|repository| {
-            repository.packages.iter().map(|package| &package.file).chain([&repository.index])
-        });
+        let wanted = manifest
+            .repositories
+            .iter()
+            .flat_map(|repository| repository.packages.iter().map(|package| &package.file).chain([&repository.index]));
         let wanted = wanted.chain(manifest.image.iter().map(|image| &image.file)).chain(manifest.own.values());
         for name in wanted {
             if !self.places.contains_key(name) {

@@ -5,8 +5,7 @@ use std::{
 };
 
 use super::{
-    Bundle, BundleError, FORMAT, Image, MANIFEST, Manifest, Need, Package, Repository, Writer, lacks,
-    manifest::MadeFor,
+    Bundle, BundleError, FORMAT, Image, MANIFEST, Manifest, Need, Package, Repository, Writer, lacks, manifest::MadeFor,
 };
 
 fn manifest() -> Manifest {
@@ -155,7 +154,13 @@ fn what_the_manifest_does_not_name_is_told() {
     let stowaway = path.with_file_name("deb-more");
     std::fs::write(&stowaway, "x").unwrap();
     let appended = std::process::Command::new("tar")
-        .args(["-rf".as_ref(), path.as_os_str(), "-C".as_ref(), path.parent().unwrap().as_os_str(), "deb-more".as_ref()])
+        .args([
+            "-rf".as_ref(),
+            path.as_os_str(),
+            "-C".as_ref(),
+            path.parent().unwrap().as_os_str(),
+            "deb-more".as_ref(),
+        ])
         .status();
     assert!(appended.unwrap().success());
     let error = Bundle::open(&path).unwrap_err();
@@ -173,7 +178,9 @@ fn other_formats_and_other_files_are_told_apart() {
     assert!(matches!(Bundle::open(&path), Err(BundleError::Foreign { .. })));
     assert!(matches!(Bundle::open(&folder.path().join("none")), Err(BundleError::File { .. })));
     let writer = Writer::create(&path).unwrap();
-    writer.finish(Manifest { format: 7, image: None, repositories: Vec::new(), own: Default::default(), ..manifest() }).unwrap();
+    writer
+        .finish(Manifest { format: 7, image: None, repositories: Vec::new(), own: Default::default(), ..manifest() })
+        .unwrap();
     assert!(matches!(Bundle::open(&path), Err(BundleError::Format { found: 7, .. })));
 }
 

@@ -73,9 +73,7 @@ impl Writer {
             Ok(start)
         };
         match begin(&mut self.archive) {
-            Ok(start) => {
-                Ok(Stream { writer: self, name: name.to_owned(), start, size: 0, hash: Sha256::new() })
-            }
+            Ok(start) => Ok(Stream { writer: self, name: name.to_owned(), start, size: 0, hash: Sha256::new() }),
             Err(error) => Err(self.failed(error)),
         }
     }

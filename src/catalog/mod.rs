@@ -13,9 +13,9 @@ pub mod version;
 pub use drills::{DrillSpec, Drills, Machine, Target, WatchSpec, Which};
 pub use product_settings::{Complaint, ProductSettings};
 pub use role::{
-    Check, CommandSpec, CountRule, DirectorySpec, FetchSpec, FileSpec, LeaveSpec, LinkSpec, Phase, PortSpec, ProbeSpec, Protocol,
-    Reach, RequirementSpec, Role, Rolling, SecretSpec, ServiceSpec, SettingCheck, SettingSpec, SshKeyKind, StatusSpec,
-    UpgradeSpec,
+    Check, CommandSpec, CountRule, DirectorySpec, FetchSpec, FileSpec, LeaveSpec, LinkSpec, Phase, PortSpec, ProbeSpec,
+    Protocol, Reach, RequirementSpec, Role, Rolling, SecretSpec, ServiceSpec, SettingCheck, SettingSpec, SshKeyKind,
+    StatusSpec, UpgradeSpec,
 };
 pub use roles::{CHECKS, Catalog, CatalogError, StackCatalog};
 pub use stack::{PathCheck, Probe, Product, StackSpec, SummaryLine};

@@ -6,12 +6,7 @@ use super::{
     bundle::FromBundle,
     target::{Target, TargetOption},
 };
-use crate::{
-    exit,
-    journal::RunId,
-    plan::Verb,
-    session,
-};
+use crate::{exit, journal::RunId, plan::Verb, session};
 
 /// Arguments of `resume`.
 #[derive(Debug, clap::Args)]

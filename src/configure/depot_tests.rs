@@ -85,8 +85,7 @@ impl Scene {
 
     fn kept(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.rig.path("cache/packages")) else { return Vec::new() };
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -115,7 +114,10 @@ async fn what_the_machine_lacks_is_sent_and_nothing_else_is_asked() {
     let mode = fs::metadata(scene.rig.path("cache/packages")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     let settings = fs::read_to_string(scene.rig.path("cache/packages/apt.conf")).unwrap();
-    assert_eq!(fs::read_to_string(scene.rig.path("apt-config")).unwrap().trim(), scene.rig.text("cache/packages/apt.conf"));
+    assert_eq!(
+        fs::read_to_string(scene.rig.path("apt-config")).unwrap().trim(),
+        scene.rig.text("cache/packages/apt.conf")
+    );
     assert!(settings.contains("Dir::Etc::sourceparts \"/dev/null\";"), "{settings}");
     assert!(scene.rig.run(Mode::Check, &items).await.all_ok());
     let again = scene.rig.run(Mode::Apply, &items).await;

@@ -45,13 +45,12 @@ pub(super) struct Layout<'a> {
 }
 
 /// Where things lie on every node.
-pub(super) const LAYOUT: Layout<'static> =
-    Layout {
-        state: "/var/lib/refarch",
-        policy: "/usr/sbin/policy-rc.d",
-        release: "/etc/os-release",
-        packages: "/var/cache/refarch/packages",
-    };
+pub(super) const LAYOUT: Layout<'static> = Layout {
+    state: "/var/lib/refarch",
+    policy: "/usr/sbin/policy-rc.d",
+    release: "/etc/os-release",
+    packages: "/var/cache/refarch/packages",
+};
 
 /// Compiles one stage.
 #[must_use]
@@ -90,13 +89,8 @@ pub(super) fn compile_at(stages: &[&Stage], mode: Mode, layout: &Layout<'_>) -> 
     let mode_name = if mode == Mode::Check { "check" } else { "apply" };
     let Layout { state, policy, release, packages } = layout;
     let bundle = if depot.is_some() { packages } else { "" };
-    let mut text = format!(
-        "M={mode_name} S={} P={} O={} B={}\n",
-        quote(state),
-        quote(policy),
-        quote(release),
-        quote(bundle)
-    );
+    let mut text =
+        format!("M={mode_name} S={} P={} O={} B={}\n", quote(state), quote(policy), quote(release), quote(bundle));
     if let Some(depot) = depot {
         text.push_str("shelf() { case $1 in\n");
         for (platform, shelf) in depot.shelves() {

@@ -232,7 +232,10 @@ async fn what_a_role_requires_is_asked_before_anything_changes() {
 fn everything(rig: &Rig) -> Vec<Item> {
     let marker = rig.text("etc/app/marker");
     vec![
-        Item { id: "packages".to_owned(), want: Want::Packages { names: vec!["nginx".into(), "jq".into()], depot: None } },
+        Item {
+            id: "packages".to_owned(),
+            want: Want::Packages { names: vec!["nginx".into(), "jq".into()], depot: None },
+        },
         rig.directory("etc/app"),
         rig.file("etc/app/first", "one\nzwei ä 'quoted' \"twice\" $HOME `id`\n"),
         rig.special("etc/app/secret", "hush-hush", true, false),

@@ -114,12 +114,7 @@ pub(super) async fn serve(
     Ok(())
 }
 
-async fn send(
-    part: &Part,
-    from: u64,
-    pieces: &Sender<Vec<u8>>,
-    told: &(dyn Fn(u64) + Send + Sync),
-) -> io::Result<()> {
+async fn send(part: &Part, from: u64, pieces: &Sender<Vec<u8>>, told: &(dyn Fn(u64) + Send + Sync)) -> io::Result<()> {
     let size = part.size;
     let mut file = File::open(&part.file).await?;
     file.seek(io::SeekFrom::Start(part.start + from)).await?;

@@ -72,7 +72,8 @@ impl Platform {
     #[must_use]
     pub fn suite(&self) -> &'static str {
         let mut known = RELEASES.iter();
-        let own = known.find(|(distribution, version, _)| *distribution == self.distribution && *version == self.version);
+        let own =
+            known.find(|(distribution, version, _)| *distribution == self.distribution && *version == self.version);
         own.map_or("", |(.., suite)| suite)
     }
 }

@@ -94,6 +94,9 @@ mod tests {
             lines("debian-13-arm64", Some("https://m.example/debian"), &machine),
             ["https://m.example/debian trixie", "https://m.example/debian bullseye"]
         );
-        assert_eq!(lines("ubuntu-22.04-arm64", None, &machine)[1], "http://ports.ubuntu.com/ubuntu-ports jammy-updates");
+        assert_eq!(
+            lines("ubuntu-22.04-arm64", None, &machine)[1],
+            "http://ports.ubuntu.com/ubuntu-ports jammy-updates"
+        );
     }
 }

@@ -281,9 +281,11 @@ impl Session {
             .buffer_unordered(AT_ONCE);
         let mut platforms = BTreeSet::new();
         for (node, answer) in asked.collect::<Vec<_>>().await {
-            platforms.insert(answer.map_err(|(message, hint)| {
-                Error::refused(exit::FAILED, format!("{node}: {message}"), Some(&hint))
-            })?);
+            platforms.insert(
+                answer.map_err(|(message, hint)| {
+                    Error::refused(exit::FAILED, format!("{node}: {message}"), Some(&hint))
+                })?,
+            );
         }
         Ok(platforms.into_iter().collect())
     }
@@ -300,7 +302,10 @@ async fn platform(remote: &dyn Remote, host: &Host) -> Result<Platform, (String,
         deadline: Duration::from_secs(30),
     };
     let output = remote.run(host, program, &|_| {}).await.map_err(|error| {
-        (error.to_string(), "a bundle can be made without the nodes: `--release debian-12` says what they are".to_owned())
+        (
+            error.to_string(),
+            "a bundle can be made without the nodes: `--release debian-12` says what they are".to_owned(),
+        )
     })?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     text.parse().map_err(|error: PlatformError| (error.to_string(), error.hint()))

@@ -81,7 +81,9 @@ async fn containers_are_made_from_the_image_in_a_bundle() {
     let place = Place::empty(NAME);
     write_stack(&place, "curl, jq", "nginx-light");
     let environment = |local: &str| {
-        format!("name: {NAME}\nprovider: local\npurpose: test\nnodes: {{ web: {{ count: 1, roles: [web] }} }}\nlocal: {{ {local} }}\n")
+        format!(
+            "name: {NAME}\nprovider: local\npurpose: test\nnodes: {{ web: {{ count: 1, roles: [web] }} }}\nlocal: {{ {local} }}\n"
+        )
     };
     place.write("refarch.yaml", &environment("isolated: true"));
     let own = OwnStack(&place);
@@ -224,7 +226,9 @@ impl Drop for Bare {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let name = &self.topology.environment;
-            for arguments in [["rm", "-fv", &self.topology.nodes[0].name], ["network", "rm", &format!("refarch-{name}")]] {
+            for arguments in
+                [["rm", "-fv", &self.topology.nodes[0].name], ["network", "rm", &format!("refarch-{name}")]]
+            {
                 let _ = std::process::Command::new("docker").args(arguments).output();
             }
         }
@@ -275,7 +279,11 @@ async fn a_bare_machine_takes_its_packages_from_the_bundle() {
     for_another_release(&place.path("all.tar"), &place.path("other.tar"));
     let refused = place.refarch(&["apply", "--yes", "--bundle", "other.tar"]).expect(1);
     let reason = "the bundle has packages for debian-11-";
-    assert!(refused.stderr.contains(reason) && refused.stderr.contains("this machine is debian-12-"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains(reason) && refused.stderr.contains("this machine is debian-12-"),
+        "{}",
+        refused.stderr
+    );
     assert!(refused.stderr.contains("nothing was changed anywhere"), "{}", refused.stderr);
     place.on("*", "test ! -e /etc/refarch && test ! -e /var/cache/refarch").expect(0);
 

@@ -32,12 +32,7 @@ pub fn name(environment: &str) -> String {
 }
 
 /// Makes the network where there is none.
-pub async fn create(
-    engine: &Docker,
-    environment: &str,
-    subnet: Ipv4Net,
-    isolated: bool,
-) -> Result<(), ProviderError> {
+pub async fn create(engine: &Docker, environment: &str, subnet: Ipv4Net, isolated: bool) -> Result<(), ProviderError> {
     let name = name(environment);
     let doing = format!("create network {name} ({subnet})");
     // Engines before API 1.44 make a second network of the same name without a word.
