@@ -156,13 +156,23 @@ impl Copy {
         write_private(&file, content)
     }
 
-    /// Removes a file; one that is gone is no error.
+    /// Removes a file, and folders that are empty then; one that is gone is no error.
     pub fn remove(&self, path: &str) -> Result<(), WorkspaceError> {
         let file = self.root.join(path);
         match fs::remove_file(&file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("cannot remove", &file)(error)),
-            _ => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed("cannot remove", &file)(error));
+            }
+            _ => {}
         }
+        let folders = Path::new(path).ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+        for folder in folders {
+            // One that is not empty stays.
+            if fs::remove_dir(self.root.join(folder)).is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -216,5 +226,6 @@ mod tests {
         copy.remove("a/b/c.json").unwrap();
         copy.remove("a/b/c.json").unwrap();
         assert!(copy.scan().unwrap().is_empty());
+        assert!(!folder.path().join("a").exists() && folder.path().exists());
     }
 }

@@ -52,6 +52,7 @@ async fn another_laptop_finishes_uses_and_destroys_what_the_first_one_began() {
     assert_eq!(leftovers(NAME).await.unwrap(), Vec::<String>::new());
     // Everybody's copy loses keys and secrets, and everybody keeps the runs.
     two.refarch(&["runs"]).expect(0).says(&format!("destroy {NAME}"));
-    assert_eq!(two.workspace(), [".gitignore", "lock.guard", "runs", "shared.guard", "shared.json"]);
+    let own = [".gitignore", "known_hosts", "lock.guard", "runs", "shared.guard", "shared.json", "ssh_config"];
+    assert_eq!(two.workspace(), own);
     two.refarch(&["secrets", "list"]).expect(0).says("no secrets yet");
 }

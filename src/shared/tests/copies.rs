@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _, memory::InMemory};
+use proptest::prelude::*;
 
 use super::Weather;
 use crate::{
@@ -20,11 +21,13 @@ struct Team {
     objects: Arc<InMemory>,
     folder: tempfile::TempDir,
     is_far: bool,
+    /// Seed, lost calls and sleepy calls of a thousand, for every machine that is made from now on.
+    storm: Option<(u64, u32, u32)>,
 }
 
 impl Team {
     fn new() -> Self {
-        Self { objects: Arc::new(InMemory::new()), folder: tempfile::tempdir().unwrap(), is_far: false }
+        Self { objects: Arc::new(InMemory::new()), folder: tempfile::tempdir().unwrap(), is_far: false, storm: None }
     }
 
     fn identity(&self, who: &str) -> IdentitySource {
@@ -46,6 +49,10 @@ impl Team {
         let objects: Arc<dyn ObjectStore> = self.objects.clone();
         let mut store = Store::new(objects, "team", "demo", "memory://team".to_owned());
         store.weather = self.is_far.then(|| Arc::new(Weather::new(1, 0, 0)));
+        if let Some((seed, failing, sleepy)) = self.storm {
+            let own = name.bytes().fold(seed, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+            store.weather = Some(Arc::new(Weather::new(own, failing, sleepy)));
+        }
         let keys = |names: &[&str]| -> Vec<String> {
             names.iter().map(|name| self.identity(name).public_key().unwrap()).collect()
         };
@@ -105,7 +112,12 @@ impl Machine {
     }
 
     async fn take_as(&self, operator: Operator) -> Result<Taken, SharedError> {
-        let request = LockRequest { operator, command: "apply demo".to_owned(), run: None, wait: Some(Duration::ZERO) };
+        self.take_for(operator, Duration::ZERO).await
+    }
+
+    async fn take_for(&self, operator: Operator, wait: Duration) -> Result<Taken, SharedError> {
+        let (command, run, wait) = ("apply demo".to_owned(), None, Some(wait));
+        let request = LockRequest { operator, command, run, wait };
         self.shared.take(request, &|_| ()).await
     }
 
@@ -341,4 +353,68 @@ async fn many_acts_at_a_time_share_one_sending() {
     assert!(many.iter().all(Result::is_ok));
     let after = one.shared.chain.head().await.unwrap().unwrap().number;
     assert!(after - before <= 3, "{} entries for 50 acts", after - before);
+}
+
+/// Counts one up under the lock, again and again. Returns what it knows to have written.
+async fn count(machine: Machine, operator: Operator) -> Vec<u64> {
+    let mut written = Vec::new();
+    for _ in 0..60 {
+        if written.len() == 3 {
+            break;
+        }
+        if machine.take_for(operator.clone(), Duration::from_secs(3600)).await.is_err() {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            continue;
+        }
+        let next = machine.read("counter.json").map_or(0, |text| text.parse::<u64>().unwrap()) + 1;
+        machine.write("counter.json", &next.to_string());
+        if machine.shared.settle().await.is_ok() {
+            written.push(next);
+        }
+        let _ = machine.shared.release().await;
+    }
+    machine.shared.abandon();
+    written
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// What somebody was told is in the store is there, and nobody wrote over it without having seen it.
+    #[test]
+    fn no_change_is_lost_whoever_sleeps_and_whatever_gets_lost(
+        seed in any::<u64>(),
+        machines in 2_usize..5,
+        failing in 0_u32..40,
+        sleepy in 0_u32..40,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let (written, last) = tokio::task::LocalSet::new().block_on(&runtime, async {
+            let mut team = Team { storm: Some((seed, failing, sleepy)), ..Team::new() };
+            team.identity("team").public_key().unwrap();
+            let working: Vec<_> = (0..machines)
+                .map(|number| {
+                    let mut machine = team.machine(&format!("m{number}"));
+                    machine.shared.options.clock = Arc::new(TestClock::at("2026-11-30T12:00:00Z"));
+                    let operator = Operator { host: format!("m{number}"), ..Operator::current() };
+                    tokio::task::spawn_local(count(machine, operator))
+                })
+                .collect();
+            let mut written = Vec::new();
+            for one in working {
+                written.extend(one.await.unwrap());
+            }
+            team.storm = None;
+            let last = team.machine("last");
+            last.pull().await.unwrap();
+            (written, last.read("counter.json").map_or(0, |text| text.parse::<u64>().unwrap()))
+        });
+        let mut distinct = written.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        prop_assert_eq!(distinct.len(), written.len(), "two wrote the same: {:?}", written);
+        prop_assert!(written.iter().all(|value| *value <= last), "{last} after {written:?}");
+        // Most of it gets through, or nothing was tried here.
+        prop_assert!(written.len() >= machines, "{written:?} of {machines} machines");
+    }
 }
