@@ -122,10 +122,14 @@ impl StackCatalog {
         if faults.is_empty() { Ok(catalog) } else { Err(CatalogError::Invalid(faults)) }
     }
 
-    /// The packages of all roles by their names in Debian, sorted, each once.
+    /// The packages of all roles by their names in Debian, sorted, each once; also those that only some nodes need.
     #[must_use]
     pub fn packages(&self) -> Vec<String> {
-        let all: BTreeSet<&str> = self.roles.values().flat_map(Role::debian_packages).collect();
+        let all = self.roles.values().flat_map(|role| {
+            let fetched = role.fetches.iter().flat_map(|fetch| &fetch.packages).map(String::as_str);
+            role.debian_packages().chain(fetched)
+        });
+        let all: BTreeSet<&str> = all.collect();
         all.into_iter().map(str::to_owned).collect()
     }
 

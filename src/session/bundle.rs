@@ -139,8 +139,17 @@ impl Session {
         let log = StepLog::new(events.clone(), "bundle", None);
         let wants = self.wants()?;
         refuse_fetched(&wants.fetched)?;
-        let platforms = self.platforms(request).await?;
         let uploads = self.uploads()?;
+        let mut platforms = self.platforms(request).await?;
+        let mut sets = wants.sets;
+        if let Some(suite) = self.provider.image_suite()
+            && platforms.is_empty()
+            && !uploads.is_empty()
+        {
+            // The roles' packages are in the image; what a package of the user's needs is not.
+            platforms.extend(Platform::of_suite(suite));
+            sets = BTreeSet::new();
+        }
         let mut writer = Writer::create(&request.path)?;
         let own = self.pack_own(&uploads, &mut writer)?;
         let machine = Machine::look(Path::new("/"));
@@ -155,7 +164,7 @@ impl Session {
                 platform,
                 mirror: request.mirror.as_deref().or(self.loaded.environment.local.mirror.as_deref()),
                 machine: &machine,
-                sets: &wants.sets,
+                sets: &sets,
                 uploads: &uploads,
                 told: &|what| log.progress(0, 0, what),
             };
