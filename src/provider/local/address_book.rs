@@ -49,6 +49,11 @@ impl AddressBook {
         address::assign(network, nodes, &self.entries().nodes)
     }
 
+    /// A node's address; none where it is not there.
+    pub fn address(&self, node: &str) -> Option<Ipv4Addr> {
+        self.entries().nodes.get(node).copied()
+    }
+
     /// Notes the network and the addresses of nodes that are there.
     pub fn note(&self, network: Option<Ipv4Net>, nodes: &[(String, Ipv4Addr)]) -> Result<(), ProviderError> {
         self.change(|entries| {

@@ -138,6 +138,21 @@ impl LocalProvider {
         })
     }
 
+    fn host(&self, node: String, address: Ipv4Addr) -> Host {
+        Host {
+            private: address.into(),
+            connect: address.to_string(),
+            port: 22,
+            user: "root".to_owned(),
+            jump: None,
+            jump_key: None,
+            proxy: None,
+            identity: Some(self.keys.client()),
+            host_key: self.keys.host_public(&node),
+            node,
+        }
+    }
+
     async fn create_now(&self, resource: &Resource, log: &StepLog) -> Result<(), ProviderError> {
         let engine = self.connected().await?;
         match (resource.kind.as_str(), &resource.node) {
@@ -349,20 +364,12 @@ impl Provider for LocalProvider {
     fn hosts<'a>(&'a self, topology: &'a Topology) -> BoxFuture<'a, Result<Vec<Host>, ProviderError>> {
         Box::pin(async {
             let addresses = self.addresses(topology)?;
-            let host = |(node, address): (String, Ipv4Addr)| Host {
-                private: address.into(),
-                connect: address.to_string(),
-                port: 22,
-                user: "root".to_owned(),
-                jump: None,
-                jump_key: None,
-                proxy: None,
-                identity: Some(self.keys.client()),
-                host_key: self.keys.host_public(&node),
-                node,
-            };
-            Ok(addresses.into_iter().map(host).collect())
+            Ok(addresses.into_iter().map(|(node, address)| self.host(node, address)).collect())
         })
+    }
+
+    fn rehost<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<Option<Host>, ProviderError>> {
+        Box::pin(async move { Ok(self.book.address(node).map(|address| self.host(node.to_owned(), address))) })
     }
 }
 
