@@ -58,7 +58,8 @@ struct Batch {
 struct Turn {
     open: Vec<Resource>,
     made: BTreeSet<ResourceId>,
-    failed: Option<ProviderError>,
+    /// Members of the last attempt, where it failed.
+    failed: Option<(BTreeSet<ResourceId>, ProviderError)>,
 }
 
 impl Launches {
@@ -94,11 +95,17 @@ impl Launches {
         }
     }
 
-    /// Takes part in the launch of a resource's batch: makes all of it, or waits for whoever does.
+    /// Takes part in the launch of a resource's batch: makes all of it that is `ready`, or waits for whoever does. What is
+    /// not ready, because something of its own is still being made, is launched when its turn comes.
     ///
     /// # Errors
     /// Where the launch failed, for everybody who waited for it. The next who comes tries again.
-    pub async fn join<F, L>(&self, resource: &Resource, launch: L) -> Result<(), ProviderError>
+    pub async fn join<F, L>(
+        &self,
+        resource: &Resource,
+        ready: impl Fn(&Resource) -> bool,
+        launch: L,
+    ) -> Result<(), ProviderError>
     where
         L: FnOnce(Vec<Resource>) -> F,
         F: Future<Output = Result<(), ProviderError>>,
@@ -114,20 +121,22 @@ impl Launches {
             return Ok(());
         }
         let waited = batch.ended.load(Ordering::Acquire) != before;
-        if let (true, Some(error)) = (waited, &turn.failed) {
+        if let (true, Some((members, error))) = (waited, &turn.failed)
+            && members.contains(&resource.id)
+        {
             return Err(error.clone());
         }
         let together = turn.open.iter().any(|member| member.id == resource.id);
-        let members = if together { turn.open.clone() } else { vec![resource.clone()] };
-        let others: Vec<ResourceId> =
-            members.iter().map(|member| member.id.clone()).filter(|id| *id != resource.id).collect();
+        let mut members = if together { turn.open.clone() } else { vec![resource.clone()] };
+        members.retain(|member| member.id == resource.id || ready(member));
+        let ids: BTreeSet<ResourceId> = members.iter().map(|member| member.id.clone()).collect();
         let outcome = launch(members).await;
         batch.ended.fetch_add(1, Ordering::Release);
-        turn.failed = outcome.as_ref().err().cloned();
         if outcome.is_ok() && together {
-            turn.made.extend(others);
-            turn.open.clear();
+            turn.open.retain(|member| !ids.contains(&member.id));
+            turn.made.extend(ids.iter().filter(|id| **id != resource.id).cloned());
         }
+        turn.failed = outcome.as_ref().err().map(|error| (ids, error.clone()));
         outcome
     }
 }
@@ -156,6 +165,10 @@ mod tests {
         }
     }
 
+    fn always(_: &Resource) -> bool {
+        true
+    }
+
     fn nodes() -> Vec<Resource> {
         (1..=6).map(|ordinal| node("app", ordinal, (ordinal - 1) % 3 + 1)).chain([node("redis", 1, 1)]).collect()
     }
@@ -169,7 +182,7 @@ mod tests {
             calls.lock().unwrap().push(members.into_iter().map(|member| member.id).collect::<Vec<_>>());
             Ok(())
         };
-        let all = join_all(nodes.iter().map(|node| launches.join(node, made))).await;
+        let all = join_all(nodes.iter().map(|node| launches.join(node, always, made))).await;
         assert!(all.iter().all(Result::is_ok));
         let mut told = calls.lock().unwrap().clone();
         told.sort();
@@ -183,7 +196,7 @@ mod tests {
             ]
         );
         // Removed and made anew, a node comes alone.
-        launches.join(&nodes[0], made).await.unwrap();
+        launches.join(&nodes[0], always, made).await.unwrap();
         assert_eq!(calls.lock().unwrap().last().unwrap(), &["node/demo-app-1"]);
     }
 
@@ -197,16 +210,42 @@ mod tests {
             let (doing, message) = ("launch".to_owned(), "no capacity".to_owned());
             Err(ProviderError { doing, message, hint: None, class: ErrorClass::Transient })
         };
-        let twice = || [launches.join(&nodes[0], failing), launches.join(&nodes[3], failing)];
+        let twice = || [launches.join(&nodes[0], always, failing), launches.join(&nodes[3], always, failing)];
         assert!(join_all(twice()).await.iter().all(Result::is_err));
         assert_eq!(calls.load(Ordering::SeqCst), 1);
         let made = |members: Vec<Resource>| async move {
             assert_eq!(members.len(), 2);
             Ok(())
         };
-        assert!(
-            join_all([launches.join(&nodes[3], made), launches.join(&nodes[0], made)]).await.iter().all(Result::is_ok)
-        );
+        let both = [launches.join(&nodes[3], always, made), launches.join(&nodes[0], always, made)];
+        assert!(join_all(both).await.iter().all(Result::is_ok));
+    }
+
+    /// On Azure a machine's interface is a resource of its own, and may come later than another machine's.
+    #[tokio::test(start_paused = true)]
+    async fn who_is_not_ready_is_left_for_the_next_call() {
+        let (launches, nodes, calls) = (Launches::default(), nodes(), Mutex::new(Vec::new()));
+        launches.announce(&nodes);
+        let late = |member: &Resource| member.id != "node/demo-app-4";
+        let failing = |_: Vec<Resource>| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let (doing, message) = ("launch".to_owned(), "no capacity".to_owned());
+            Err(ProviderError { doing, message, hint: None, class: ErrorClass::Permanent })
+        };
+        let made = |members: Vec<Resource>| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            calls.lock().unwrap().push(members.into_iter().map(|member| member.id).collect::<Vec<_>>());
+            Ok(())
+        };
+        // It waited for a launch that failed, and was no part of it.
+        let (first, second) =
+            tokio::join!(launches.join(&nodes[0], late, failing), launches.join(&nodes[3], always, made));
+        assert!(first.is_err() && second.is_ok());
+        assert_eq!(*calls.lock().unwrap(), [["node/demo-app-1", "node/demo-app-4"]]);
+        launches.announce(&nodes);
+        launches.join(&nodes[0], late, made).await.unwrap();
+        launches.join(&nodes[3], always, made).await.unwrap();
+        assert_eq!(calls.lock().unwrap()[1..], [["node/demo-app-1"], ["node/demo-app-4"]]);
     }
 
     #[test]

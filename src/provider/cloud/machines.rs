@@ -71,7 +71,13 @@ fn places(zone: usize, zones: usize, wanted: Option<&str>, equivalents: &BTreeMa
 
 impl<C: Cloud> CloudProvider<C> {
     pub(super) async fn create_machine(&self, resource: &Resource, log: &StepLog) -> Result<(), ProviderError> {
-        self.launches.join(resource, |members| self.launch(members, log)).await?;
+        // What a machine alone has (an interface, a disk) is named after it; all else its step has waited for.
+        let is_own = |node: &str, need: &str| need.rsplit_once('/').is_some_and(|(_, name)| name == node);
+        let ready = |member: &Resource| {
+            let node = member.node.as_deref().unwrap_or_default();
+            member.needs.iter().filter(|need| is_own(node, need)).all(|need| self.book.handle(need).is_some())
+        };
+        self.launches.join(resource, ready, |members| self.launch(members, log)).await?;
         let doing = format!("start {}", resource.id);
         let handle = self.book.need(&doing, &resource.id)?;
         self.await_running(&doing, &handle).await?;
