@@ -99,7 +99,15 @@ pub async fn delete(engine: &Docker, environment: &str, handle: &str) -> Result<
         // 403: something is still connected, or the engine believes so.
         Err(error) if status(&error) == Some(403) => {
             disconnect_the_gone(engine, handle, &doing).await?;
-            unless_status(engine.remove_network(handle).await, &[404])
+            match unless_status(engine.remove_network(handle).await, &[404]) {
+                Err(error) if status(&error) == Some(403) => {
+                    let message = "the container engine counts something that is connected to it, and names nothing";
+                    let hint = "engine 20.10 miscounts now and then when many containers end at once, until it is \
+                                restarted: restart it, then do the same again";
+                    return Err(permanent(doing, message, Some(hint.to_owned())));
+                }
+                removed => removed,
+            }
         }
         removed => removed,
     }
