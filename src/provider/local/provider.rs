@@ -197,6 +197,8 @@ impl LocalProvider {
             }
             "volume" => network::delete_volume(engine, &live.handle).await,
             _ => {
+                // Engine 20.10 loses count of a network's endpoints when many end at once, and keeps the network then.
+                let _permit = self.making.acquire().await.ok();
                 container::delete(engine, &live.handle).await?;
                 let Some(node) = &live.node else { return Ok(()) };
                 self.keys.remove_host(node)?;
