@@ -127,15 +127,23 @@ impl Session {
         Ok(near.map(nearby))
     }
 
-    /// The run that somebody works on now. A lease whose holder is gone is nobody's.
+    /// Who works on the environment now, as far as known without asking the team's store once more. A lease whose holder
+    /// is gone is nobody's.
     ///
     /// # Errors
     /// When the lease cannot be read.
-    pub fn active_run(&self) -> Result<Option<String>, Error> {
-        let lease = lock::status(&self.workspace.lock())?;
-        let near = lease.filter(|lease| !lease.is_expired(SystemClock.now())).and_then(|lease| lease.run);
-        let far = || self.shared.as_ref()?.seen_at_work()?.lease.run;
+    pub fn at_work(&self) -> Result<Option<Lease>, Error> {
+        let near = lock::status(&self.workspace.lock())?.filter(|lease| !lease.is_expired(SystemClock.now()));
+        let far = || Some(self.shared.as_ref()?.seen_at_work()?.lease);
         Ok(near.or_else(far))
+    }
+
+    /// The run that they work on.
+    ///
+    /// # Errors
+    /// As [`Session::at_work`].
+    pub fn active_run(&self) -> Result<Option<String>, Error> {
+        Ok(self.at_work()?.and_then(|lease| lease.run))
     }
 
     /// Waits until the team can know of everything that was written down.

@@ -8,7 +8,6 @@ use super::{Error, NodeStatus, Reach, Session};
 use crate::{
     drill::OpenFaults,
     journal::{RunState, RunSummary},
-    lock,
     timeline::{self, Outcome},
     topology::Topology,
     watch::{Health, Look, NodeLook, RunLook, Strip},
@@ -22,7 +21,7 @@ impl Session {
     pub async fn look(&self, reach: &Reach) -> Result<Look, Error> {
         let began = Instant::now();
         let nodes = self.status(reach).await?;
-        let lease = lock::status(&self.workspace.lock())?.filter(|lease| !lease.is_expired(Timestamp::now()));
+        let lease = self.at_work()?;
         let active = lease.as_ref().and_then(|lease| lease.run.as_deref());
         let faults = OpenFaults::of(&self.workspace).list()?;
         let run = self.runs().list(active)?.into_iter().next();
