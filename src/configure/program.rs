@@ -42,6 +42,8 @@ pub(super) struct Layout<'a> {
     pub(super) release: &'a str,
     /// Folder for packages from a bundle.
     pub(super) packages: &'a str,
+    /// Where dpkg keeps what it knows.
+    pub(super) dpkg: &'a str,
 }
 
 /// Where things lie on every node.
@@ -50,6 +52,7 @@ pub(super) const LAYOUT: Layout<'static> = Layout {
     policy: "/usr/sbin/policy-rc.d",
     release: "/etc/os-release",
     packages: "/var/cache/refarch/packages",
+    dpkg: "/var/lib/dpkg",
 };
 
 /// Compiles one stage.
@@ -87,10 +90,10 @@ pub(super) fn compile_at(stages: &[&Stage], mode: Mode, layout: &Layout<'_>) -> 
         }
     }
     let mode_name = if mode == Mode::Check { "check" } else { "apply" };
-    let Layout { state, policy, release, packages } = layout;
+    let Layout { state, policy, release, packages, dpkg } = layout;
     let bundle = if depot.is_some() { packages } else { "" };
-    let mut text =
-        format!("M={mode_name} S={} P={} O={} B={}\n", quote(state), quote(policy), quote(release), quote(bundle));
+    let [state, policy, release, bundle, dpkg] = [state, policy, release, &bundle, dpkg].map(|place| quote(place));
+    let mut text = format!("M={mode_name} S={state} P={policy} O={release} B={bundle} D={dpkg}\n");
     if let Some(depot) = depot {
         text.push_str("shelf() { case $1 in\n");
         for (platform, shelf) in depot.shelves() {

@@ -1,7 +1,7 @@
 # The part that every program has in common. POSIX sh and coreutils; runs as root.
 #
 # M is `check` or `apply`, S the folder for records, P the path of policy-rc.d, O that of os-release, B the folder for packages
-# from a bundle (empty: there is none). Standard input, after the program
+# from a bundle (empty: there is none), D where dpkg keeps what it knows. Standard input, after the program
 # itself, holds the contents of the files in the order in which they are named. A line that begins with the byte
 # 0x1e is a message for the controller: number of the resource, outcome, detail. Every other line is for the log.
 umask 077
@@ -99,13 +99,35 @@ named() { # names
         [ -z "$n" ] || printf '%s ' "$n"
     done
 }
+# What dpkg knows, read in a tenth of the time that dpkg-query takes. Not while dpkg has something to add to it, and not where
+# the architecture matters.
+nothing_to_add() { [ -d "$D/updates" ] && set -- "$D/updates/"* && [ ! -e "$1" ]; }
+known() { # names
+    [ $# -gt 0 ] && [ -r "$D/status" ] && nothing_to_add || return 1
+    for n in "$@"; do
+        case $n in *:*) return 1 ;; esac
+        set -- "$@" -e "Package: $n"
+        shift
+    done
+    # The state comes right after the name and at most two other fields.
+    x=$(grep -xF -A3 "$@" -- "$D/status") || [ $? -eq 1 ] || return 1
+    HAVE= n=
+    while read -r y; do
+        case $y in
+        'Package: '*) n=${y#* } ;;
+        'Status: '*' installed') HAVE="$HAVE${NL}installed $n" ;;
+        esac
+    done <<END
+$x
+END
+}
 ask_packages() { # names
     KIND=$(kind)
     set -- $(named "$@")
     case $KIND in
     deb)
         for n in "$@"; do set -- "$@" "${n%%=*}"; shift; done
-        HAVE=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null)
+        known "$@" || HAVE=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null)
         ;;
     # A minimal variant of a package provides its name and cannot be installed beside it.
     rpm) HAVE=$(for n in "$@"; do if rpm -q --quiet --whatprovides "$n" 3<&-; then echo "installed $n"; fi; done) ;;

@@ -157,9 +157,9 @@ impl Rig {
 
     pub(super) async fn run(&self, mode: Mode, items: &[Item]) -> Ran {
         let stage = Stage { node: "here".to_owned(), role: "test".to_owned(), resources: items.to_vec() };
-        let [state, policy, release, packages] =
-            ["state", "policy-rc.d", "os-release", "cache/packages"].map(|name| self.text(name));
-        let layout = Layout { state: &state, policy: &policy, release: &release, packages: &packages };
+        let [state, policy, release, packages, dpkg] =
+            ["state", "policy-rc.d", "os-release", "cache/packages", "dpkg"].map(|name| self.text(name));
+        let layout = Layout { state: &state, policy: &policy, release: &release, packages: &packages, dpkg: &dpkg };
         let program = compile_at(&[&stage], mode, &layout);
         let _ = fs::remove_file(self.path("calls"));
         let (events, mut receiver) = Events::channel();
@@ -573,7 +573,7 @@ async fn content_that_does_not_arrive_whole_never_replaces_a_file() {
     let content = "x".repeat(100_000);
     let stage = Stage { node: "here".into(), role: "test".into(), resources: vec![rig.file("etc/big", &content)] };
     let (state, policy, release) = (rig.text("state"), rig.text("policy-rc.d"), rig.text("os-release"));
-    let layout = Layout { state: &state, policy: &policy, release: &release, packages: "" };
+    let layout = Layout { state: &state, policy: &policy, release: &release, packages: "", dpkg: "" };
     let mut program = compile_at(&[&stage], Mode::Apply, &layout);
     program.stdin.truncate(program.stdin.len() - 1000);
     let (events, _receiver) = Events::channel();
@@ -717,6 +717,28 @@ async fn packages_have_the_names_of_the_distribution() {
         assert!(ran.calls[0].ends_with("install gnupg2 policycoreutils-python-utils"), "{:?}", ran.calls);
         assert!(rig.run(Mode::Apply, &items).await.all_ok(), "{id}");
     }
+}
+
+#[tokio::test]
+async fn what_dpkg_knows_is_read_as_dpkg_query_would_say_it() {
+    let rig = Rig::new();
+    fs::create_dir_all(rig.path("dpkg/updates")).unwrap();
+    let status = "Package: bash\nEssential: yes\nProtected: yes\nStatus: install ok installed\nPriority: required\n\n\
+                  Package: g++\nStatus: hold ok installed\nDescription: a compiler\n Package: curl\n Status: x installed\n\n\
+                  Package: half\nStatus: install ok half-installed\n\n\
+                  Package: removed\nStatus: deinstall ok config-files\n\n\
+                  Package: bash-doc\nStatus: install ok installed\n";
+    fs::write(rig.path("dpkg/status"), status).unwrap();
+    let names = ["bash", "g++", "g..", "curl", "half", "removed", "doc"].map(str::to_owned).to_vec();
+    let items = [Item { id: "packages".into(), want: Want::Packages { names, depot: None } }];
+    let missing = (Outcome::Changed, "install g.. curl half removed doc".to_owned());
+    assert_eq!(rig.run(Mode::Check, &items).await.of("packages"), missing);
+
+    // What dpkg began and did not finish lies beside its file; then only dpkg-query knows.
+    fs::write(rig.path("packages/curl"), "").unwrap();
+    fs::write(rig.path("dpkg/updates/0001"), "").unwrap();
+    let asked = (Outcome::Changed, "install bash g++ g.. half removed doc".to_owned());
+    assert_eq!(rig.run(Mode::Check, &items).await.of("packages"), asked);
 }
 
 #[tokio::test]

@@ -38,6 +38,13 @@ pub struct BackupEntry {
     pub bytes: Option<u64>,
 }
 
+/// What one node lists of one role, or why it cannot.
+pub(super) struct List {
+    pub(super) node: String,
+    pub(super) role: String,
+    pub(super) entries: Result<Vec<BackupEntry>, String>,
+}
+
 impl Session {
     /// What the roles do for backups on each node.
     pub(super) fn backup_tasks(&self, reach: &Reach) -> Result<BTreeMap<String, Vec<Task>>, Error> {
@@ -96,32 +103,39 @@ impl Session {
     /// # Errors
     /// When the environment has no backups.
     pub async fn backups(&self, reach: &Reach) -> Result<(Vec<Backup>, Vec<String>), Error> {
-        let mut found: Vec<Backup> = Vec::new();
-        let mut silent = Vec::new();
-        for (node, tasks) in self.backup_tasks(reach)? {
-            for task in tasks.iter().filter(|task| task.moment == Moment::List) {
-                match self.ask(reach, &node, task, "").await {
-                    Ok(entries) => found.extend(entries.into_iter().map(|entry| Backup {
-                        node: node.clone(),
-                        role: task.role.clone(),
-                        entry,
-                    })),
-                    Err(why) => silent.push(format!("{node}, {}: {why}", task.role)),
-                }
+        let (mut found, mut silent) = (Vec::new(), Vec::new());
+        for List { node, role, entries } in self.lists(reach, |_| Some(String::new())).await? {
+            match entries {
+                Ok(entries) => found.extend(entries.into_iter().map(|entry| Backup {
+                    node: node.clone(),
+                    role: role.clone(),
+                    entry,
+                })),
+                Err(why) => silent.push(format!("{node}, {role}: {why}")),
             }
         }
         found.sort_by_key(|backup| backup.entry.at);
         Ok((found, silent))
     }
 
-    /// Asks one node; `before` is shell text before the role's own.
-    pub(super) async fn ask(
+    /// What every node lists; `before` is shell text before a role's own, and nothing for a role that is not asked.
+    pub(super) async fn lists(
         &self,
         reach: &Reach,
-        node: &str,
-        task: &Task,
-        before: &str,
-    ) -> Result<Vec<BackupEntry>, String> {
+        before: impl Fn(&Task) -> Option<String>,
+    ) -> Result<Vec<List>, Error> {
+        let mut lists = Vec::new();
+        for (node, tasks) in self.backup_tasks(reach)? {
+            for task in tasks.iter().filter(|task| task.moment == Moment::List) {
+                let Some(before) = before(task) else { continue };
+                let entries = self.ask(reach, &node, task, &before).await;
+                lists.push(List { node: node.clone(), role: task.role.clone(), entries });
+            }
+        }
+        Ok(lists)
+    }
+
+    async fn ask(&self, reach: &Reach, node: &str, task: &Task, before: &str) -> Result<Vec<BackupEntry>, String> {
         let host = reach.hosts.get(node).ok_or("it is not there")?;
         let program = Program {
             command: "sh -s".to_owned(),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 pub use record::MigrationRecord;
 
-use super::{Backup, Error, Reach, Request, Session};
+use super::{Error, Reach, Request, Session};
 use crate::{
     configure::{Moment, Task},
     drill, exit,
@@ -178,26 +178,21 @@ impl Migration {
     ///
     /// # Errors
     /// When a node cannot read them, or finds none.
-    pub async fn within_reach(&self, reach: &Reach) -> Result<Vec<Backup>, Error> {
+    pub async fn within_reach(&self, reach: &Reach) -> Result<(), Error> {
         let (ways, _) = self.from.ways()?;
         let told = format!("export REFARCH_SOURCE='{}'\n", self.from_name());
-        let (mut found, mut silent) = (Vec::new(), Vec::new());
-        for (node, tasks) in self.to.backup_tasks(reach)? {
-            for task in tasks.iter().filter(|task| task.moment == Moment::List) {
-                let Some(way) = ways.get(&task.role) else { continue };
-                match self.to.ask(reach, &node, task, &format!("{told}{way}")).await {
-                    Ok(entries) if entries.is_empty() => silent.push(format!("{node}, {}: finds none", task.role)),
-                    Ok(entries) => found.extend(entries.into_iter().map(|entry| Backup {
-                        node: node.clone(),
-                        role: task.role.clone(),
-                        entry,
-                    })),
-                    Err(why) => silent.push(format!("{node}, {}: {why}", task.role)),
-                }
-            }
-        }
+        let before = |task: &Task| Some(format!("{told}{}", ways.get(&task.role)?));
+        let lists = self.to.lists(reach, before).await?;
+        let silent: Vec<String> = lists
+            .into_iter()
+            .filter_map(|list| match list.entries {
+                Ok(entries) if !entries.is_empty() => None,
+                Ok(_) => Some(format!("{}, {}: finds none", list.node, list.role)),
+                Err(why) => Some(format!("{}, {}: {why}", list.node, list.role)),
+            })
+            .collect();
         if silent.is_empty() {
-            return Ok(found);
+            return Ok(());
         }
         let (from, to) = (self.from_name(), self.to_name());
         let message = format!("the nodes of `{to}` cannot read the backups of `{from}`: {}", silent.join("; "));
