@@ -19,7 +19,7 @@ use crate::{
     environment::ProviderKind,
     event::Events,
     exit,
-    journal::{Header, Runs},
+    journal::{Header, RunId, Runs},
     lock::{Lock, LockRequest},
     operator::Operator,
     plan::{self, Plan},
@@ -76,8 +76,8 @@ impl Place {
         let request =
             LockRequest { operator: operator.clone(), command: command.clone(), run: Some(id.to_string()), wait: None };
         let lock = Lock::acquire(&workspace.lock(), request, Arc::new(SystemClock), |_| ()).await?;
-        let outcome =
-            self.destroy_locked(environment, &workspace, &runs, &Header { command, operator }, events, stop).await;
+        let run = (&runs, id, Header { command, operator });
+        let outcome = self.destroy_locked(environment, &workspace, run, events, stop).await;
         lock.release()?;
         outcome
     }
@@ -86,8 +86,7 @@ impl Place {
         &self,
         environment: &str,
         workspace: &Workspace,
-        runs: &Runs,
-        header: &Header,
+        (runs, id, header): (&Runs, RunId, Header),
         events: &Events,
         stop: StopSignal,
     ) -> Result<Option<Report>, Error> {
@@ -100,7 +99,7 @@ impl Place {
         }
         let provider = self.provider(environment, workspace)?;
         let plan = self.plan(environment).await?;
-        let mut run = runs.begin(runs.new_id(), &plan, header)?;
+        let mut run = runs.begin(id, &plan, &header)?;
         let remote = SshRemote::new(SshOptions::new(workspace.root()))
             .map_err(|error| Error::refused(exit::FAILED, format!("ssh cannot be set up: {error}"), None))?;
         let look = || -> BoxFuture<'_, Result<Scene, StepError>> { Box::pin(async { Ok(Scene::default()) }) };
