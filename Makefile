@@ -24,7 +24,8 @@ demo-down: build ## Remove what `make demo` made
 	$(SUDO) $(REFARCH) destroy $(DEMO) --yes --destroy-data demo
 
 # Tests run as root, for the containers; the emulators' virtual environments are theirs.
-emulators: setup
+emulators: setup ## What tests need besides: emulated clouds, a browser without windows
+	@$(SUDO) sh scripts/browser.sh
 	@for list in tests/support/requirements.txt tests/support/*/requirements.txt; do \
 		$(SUDO) env PATH="$(PATH)" $(if $(REFARCH_CACHE),REFARCH_CACHE="$(REFARCH_CACHE)") scripts/emulators.sh $$list >/dev/null || exit 1; \
 	done

@@ -41,7 +41,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("verify", &["catalog", "configure", "event", "provider", "remote", "topology"]),
         // What it needs of a session (proof, status) is handed in by the session.
         ("drill", &["catalog", "markup", "provider", "remote", "workspace"]),
-        ("report", &["drill", "journal", "markup", "plan", "topology", "view"]),
+        ("report", &["cost", "drill", "journal", "markup", "plan", "topology", "view"]),
         ("view", &["cost", "diagnostic", "drill", "event", "plan", "provider", "verify", "watch", "clock", "exit"]),
         (
             "session",

@@ -3,9 +3,10 @@
 use super::{
     Failure, Output,
     apply::{self, Making, RunArgs, warn},
+    bundle::FromBundle,
     target::{Target, TargetOption},
 };
-use crate::{exit, shared::Freshness, topology::Selector};
+use crate::{exit, topology::Selector};
 
 /// Arguments of `replace`.
 #[derive(Debug, clap::Args)]
@@ -19,11 +20,13 @@ pub struct Args {
     /// End without proving the whole paths
     #[arg(long)]
     no_verify: bool,
+    #[command(flatten)]
+    bundle: FromBundle,
 }
 
 /// Makes one node anew under its name.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let session = super::enter(&Target::from(args.target).request()?, Freshness::Needed).await?;
+    let session = args.bundle.enter(&Target::from(args.target).request()?, output).await?;
     warn(&session, output);
     let selector: Selector = args.node.parse().map_err(|error| Failure::usage(format!("{error}")))?;
     let nodes = selector.nodes(session.topology()).map_err(|error| Failure::usage(error.to_string()))?;

@@ -5,12 +5,12 @@ use std::path::Path;
 use super::{
     Failure, Output,
     apply::{self, Making, RunArgs, warn},
+    bundle::FromBundle,
     target::{Target, TargetOption},
 };
 use crate::{
     environment, exit,
-    session::{Request, Session, load},
-    shared::Freshness,
+    session::{Request, load},
 };
 
 /// Arguments of `scale`.
@@ -26,6 +26,8 @@ pub struct Args {
     /// End without proving the whole paths
     #[arg(long)]
     no_verify: bool,
+    #[command(flatten)]
+    bundle: FromBundle,
 }
 
 /// A group and its new count.
@@ -45,7 +47,7 @@ fn wish(text: &str) -> Result<Wish, String> {
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     let target = Target::from(args.target);
     let plain = target.request()?;
-    let before = Session::open(&plain)?;
+    let before = args.bundle.enter(&plain, output).await?;
     for Wish { group, .. } in &args.wishes {
         let groups: Vec<&str> = before.topology().nodes.iter().map(|node| node.group.as_str()).collect();
         if !groups.contains(&group.as_str()) {
@@ -57,9 +59,7 @@ pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
     }
     let text = edited(&plain, &args.wishes)?;
     // As if it were written already; it is when somebody agreed.
-    let mut request = plain.clone();
-    request.sets.extend(args.wishes.iter().map(|Wish { group, count }| format!("nodes.{group}.count={count}")));
-    let session = super::enter(&request, Freshness::Needed).await?;
+    let session = before.over(sets(&args.wishes))?;
     warn(&session, output);
     let file = plain.file.clone();
     let wishes: Vec<String> = args.wishes.iter().map(|Wish { group, count }| format!("{group}={count}")).collect();
@@ -92,11 +92,15 @@ fn edited(request: &Request, wishes: &[Wish]) -> Result<String, Failure> {
     let folder = request.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let trial = tempfile::Builder::new().prefix(".refarch-scale-").suffix(".yaml").tempfile_in(folder)?;
     std::fs::write(trial.path(), &text)?;
-    let sets: Vec<String> = wishes.iter().map(|Wish { group, count }| format!("nodes.{group}.count={count}")).collect();
-    let wanted = load(&Request { sets: [request.sets.clone(), sets].concat(), ..request.clone() })?;
+    let wanted = load(&Request { sets: [request.sets.clone(), sets(wishes)].concat(), ..request.clone() })?;
     // What lies over the file (a `.local.yaml`, variables, `--set`) lies over both, and would hide the edit.
     let found = load(&Request { file: trial.path().to_owned(), ..request.clone() }).map_err(|_| by_hand())?;
     if found.environment.nodes == wanted.environment.nodes { Ok(text) } else { Err(by_hand()) }
+}
+
+/// The same as values that lie over the file.
+fn sets(wishes: &[Wish]) -> Vec<String> {
+    wishes.iter().map(|Wish { group, count }| format!("nodes.{group}.count={count}")).collect()
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Failure> {

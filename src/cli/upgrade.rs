@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::{
     Failure, Output, Target,
     apply::{RunArgs, Work, carry_out, consent, take_lock, under_lock, warn},
+    bundle::FromBundle,
 };
 use crate::{
     event::Event,
     exit,
-    shared::Freshness,
     view::{self, PlanStyle},
 };
 
@@ -26,11 +26,13 @@ pub struct Args {
     /// Show the order in which nodes would be upgraded, and end
     #[arg(long)]
     plan: bool,
+    #[command(flatten)]
+    bundle: FromBundle,
 }
 
 /// Brings the product to another version, node by node, while the others serve.
 pub async fn run(args: Args, output: &Output) -> Result<u8, Failure> {
-    let opened = super::enter(&args.target.request()?, Freshness::Needed).await?;
+    let opened = args.bundle.enter(&args.target.request()?, output).await?;
     let own = opened.version()?;
     let to = args.to.unwrap_or_else(|| own.clone());
     let session = opened.at_version(&to)?;

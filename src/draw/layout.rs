@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::model::Picture;
 
 /// Width of a box.
-pub const BOX_WIDTH: f64 = 176.0;
+pub const BOX_WIDTH: f64 = 196.0;
 /// Height of a box's heading.
 pub const HEAD: f64 = 30.0;
 /// Height of a line in a box.

@@ -55,6 +55,7 @@ pub fn svg(picture: &Picture) -> String {
             draw_box(&mut out, group, *place);
         }
     }
+    let mut written: Vec<(f64, f64, &str)> = Vec::new();
     for (link, points) in picture.links.iter().zip(&places.ways) {
         if points.len() < 2 {
             continue;
@@ -62,9 +63,10 @@ pub fn svg(picture: &Picture) -> String {
         // Beside the end, where the ways of a box have drawn apart.
         let (x, y) = near_end(points);
         for (index, label) in link.labels.iter().enumerate() {
-            let dy = 12.0 * f64::from(u32::try_from(index).unwrap_or(0));
-            let _ =
-                writeln!(out, "<text class=\"label\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>", y - 5.0 + dy, escape(label));
+            let y = y - 5.0 + 12.0 * f64::from(u32::try_from(index).unwrap_or(0));
+            let Some(y) = free(&written, x, y, label) else { continue };
+            written.push((x, y, label));
+            let _ = writeln!(out, "<text class=\"label\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escape(label));
         }
     }
     let mut y = places.height + 40.0;
@@ -144,6 +146,18 @@ fn path(points: &[(f64, f64)]) -> String {
         last = (x, y);
     }
     out
+}
+
+/// Where a label lies on no other, at its place or below; none where its neighbour says the same.
+fn free(written: &[(f64, f64, &str)], x: f64, mut y: f64, label: &str) -> Option<f64> {
+    let near = |y: f64| written.iter().find(move |(other, at, _)| (other - x).abs() < 70.0 && (at - y).abs() < 11.0);
+    while let Some((_, at, text)) = near(y) {
+        if *text == label {
+            return None;
+        }
+        y = at + 12.0;
+    }
+    Some(y)
 }
 
 fn near_end(points: &[(f64, f64)]) -> (f64, f64) {

@@ -6,7 +6,7 @@ use crate::{drill::DrillReport, markup::escape};
 
 const WIDTH: f64 = 1040.0;
 const LEFT: f64 = 46.0;
-const RIGHT: f64 = 12.0;
+const RIGHT: f64 = 24.0;
 /// Where the failures stand, above the latencies.
 const FAILURES: f64 = 30.0;
 const TOP: f64 = 44.0;
@@ -28,7 +28,7 @@ pub(super) fn chart(report: &DrillReport) -> String {
         HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)
     };
     let mut out = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"Latency and failures of {}\">",
+        "<div class=\"wide\"><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"Latency and failures of {}\">",
         escape(&report.name)
     );
     let lasted = i64::try_from(report.lasted).unwrap_or_default();
@@ -96,7 +96,7 @@ pub(super) fn chart(report: &DrillReport) -> String {
             );
         }
     }
-    out.push_str("</svg><div class=\"legend\">");
+    out.push_str("</svg></div><div class=\"legend\">");
     for kind in KINDS.iter().filter(|kind| kinds.contains(**kind)) {
         let _ = write!(out, "<span><b style=\"background:var(--{kind})\"></b>{kind}, slowest success</span>");
     }

@@ -26,7 +26,8 @@ pub fn page(page: &Page<'_>) -> String {
     let picture = base64::engine::general_purpose::STANDARD.encode(&page.picture);
     let _ = writeln!(
         out,
-        "<details open><summary>Who talks to whom</summary><img alt=\"Topology of {name}\" src=\"data:image/svg+xml;base64,{picture}\"></details>"
+        "<details open><summary>Who talks to whom</summary><div class=\"wide picture\"><img alt=\"Topology of {name}\" \
+         src=\"data:image/svg+xml;base64,{picture}\"></div></details>"
     );
     let steps = timeline(&page.steps);
     if !steps.is_empty() {
@@ -34,6 +35,7 @@ pub fn page(page: &Page<'_>) -> String {
     }
     sections::plan(&mut out, page.plan);
     sections::versions(&mut out, page);
+    sections::cost(&mut out, page);
     let _ = write!(
         out,
         "<p class=\"soft\">Made by refarch {} on {}.</p>\n</body></html>\n",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::{
+    cost::Estimate,
     drill::Drilled,
     journal::{Entry, Line, RunSummary},
     plan::Plan,
@@ -25,6 +26,8 @@ pub struct Page<'a> {
     pub health: Option<Vec<NodeHealth>>,
     /// What they run.
     pub versions: Vec<Version>,
+    /// What the environment costs; none where nobody sends a bill.
+    pub cost: Option<Estimate>,
     /// Drills, where the run made some.
     pub drilled: Option<&'a Drilled>,
     /// Picture of who talks to whom: SVG.

@@ -8,7 +8,7 @@ use crate::{
     journal::RunState,
     markup::escape,
     plan::{Plan, Risk},
-    view::{count, duration},
+    view::{cost_notes, cost_rows, count, duration, money_change},
 };
 
 /// Name, result and figures.
@@ -189,14 +189,13 @@ pub(super) fn nodes(out: &mut String, page: &Page<'_>) {
             None => ("", "not asked"),
         };
         let detail = known.map(|known: &NodeHealth| known.detail.as_str()).filter(|detail| !detail.is_empty());
-        let detail =
-            detail.map_or_else(|| format!("zone {}", node.zone), |detail| format!("zone {}, {detail}", node.zone));
+        let detail = detail.map_or_else(String::new, |detail| format!(", {}", escape(detail)));
         let _ = write!(
             out,
             "<div class=\"node\"><span class=\"dot {class}\" title=\"{word}\" role=\"img\" aria-label=\"{word}\"></span>\
-             <b>{}</b> <i>{}</i></div>",
+             <b>{}</b> <i>zone&nbsp;{}{detail}</i></div>",
             escape(&node.name),
-            escape(&detail)
+            node.zone
         );
     }
     out.push_str("</div></div>\n");
@@ -247,4 +246,38 @@ pub(super) fn versions(out: &mut String, page: &Page<'_>) {
         );
     }
     out.push_str("</table>\n");
+}
+
+/// What the environment costs, and what the run's plan said of that.
+pub(super) fn cost(out: &mut String, page: &Page<'_>) {
+    out.push_str("<h2>Cost</h2>\n");
+    match &page.cost {
+        Some(estimate) => {
+            out.push_str(
+                "<div class=\"wide\"><table><tr><th>Group</th><th class=\"n\">Nodes</th><th>Paid for</th>\
+                 <th class=\"n\">An hour</th><th class=\"n\">A month</th></tr>\n",
+            );
+            for [group, nodes, what, hour, month] in cost_rows(estimate) {
+                let (group, what) = (escape(&group), escape(&what));
+                let _ = writeln!(
+                    out,
+                    "<tr><td>{group}</td><td class=\"n\">{nodes}</td><td>{what}</td><td class=\"n\">{}</td>\
+                     <td class=\"n\">{}</td></tr>",
+                    escape(&hour),
+                    escape(&month)
+                );
+            }
+            out.push_str("</table></div>\n");
+            for note in cost_notes(estimate) {
+                let _ = writeln!(out, "<p class=\"soft\">{}</p>", escape(&note));
+            }
+        }
+        None => {
+            let provider = escape(&page.topology.provider);
+            let _ = writeln!(out, "<p class=\"soft\">Provider {provider} sends no bill that refarch knows of.</p>");
+        }
+    }
+    for line in page.plan.money.iter().flat_map(|money| money_change(money).lines().map(escape).collect::<Vec<_>>()) {
+        let _ = writeln!(out, "<p class=\"soft\">As planned: {line}</p>");
+    }
 }

@@ -6,8 +6,12 @@ use super::StepBar;
 use crate::markup::escape;
 
 const WIDTH: f64 = 1040.0;
-const LEFT: f64 = 210.0;
+const RIGHT: f64 = 26.0;
 const ROW: f64 = 17.0;
+/// Width of a letter, as wide as fonts of that size have it.
+const LETTER: f64 = 7.2;
+/// Letters of a name that are shown.
+const LETTERS: usize = 70;
 
 /// A line per node, a bar per step; steps that concern no node have a line each.
 pub(super) fn timeline(steps: &[StepBar]) -> String {
@@ -20,7 +24,9 @@ pub(super) fn timeline(steps: &[StepBar]) -> String {
             None => rows.push((name, vec![step])),
         }
     }
-    let x = |at: u64| LEFT + at as f64 / end as f64 * (WIDTH - LEFT - 14.0);
+    let longest = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    let left = longest.min(LETTERS) as f64 * LETTER + 10.0;
+    let x = |at: u64| left + at as f64 / end as f64 * (WIDTH - left - RIGHT);
     let height = rows.len() as f64 * ROW + 26.0;
     let mut out = format!("<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"Steps over time\">");
     let step =
@@ -41,9 +47,9 @@ pub(super) fn timeline(steps: &[StepBar]) -> String {
         let _ = write!(
             out,
             "<text class=\"name\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            LEFT - 8.0,
+            left - 8.0,
             y + 11.0,
-            escape(name)
+            escape(&shortened(name))
         );
         for bar in bars {
             let class = if bar.ok { "ok" } else { "notok" };
@@ -61,4 +67,11 @@ pub(super) fn timeline(steps: &[StepBar]) -> String {
     }
     out.push_str("</svg>");
     out
+}
+
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= LETTERS {
+        return name.to_owned();
+    }
+    name.chars().take(LETTERS - 1).chain(['…']).collect()
 }

@@ -84,6 +84,20 @@ impl Session {
         })
     }
 
+    /// The same environment with values laid over its file; out of the same bundle, where it has one.
+    ///
+    /// # Errors
+    /// As [`Session::open`] and [`Session::with_bundle`].
+    pub fn over(self, sets: impl IntoIterator<Item = String>) -> Result<Self, Error> {
+        let mut request = self.request;
+        request.sets.extend(sets);
+        let session = Self { shared: self.shared, ..Self::open(&request)? };
+        match self.bundle {
+            Some((_, bundle)) => session.with_bundle(bundle),
+            None => Ok(session),
+        }
+    }
+
     /// What the environment resolved to.
     #[must_use]
     pub fn topology(&self) -> &Topology {

@@ -31,6 +31,7 @@ impl Session {
         let facts = status.iter().flatten().filter_map(|node| node.own.as_ref()).flat_map(|own| &own.facts);
         let versions =
             versions(facts.filter(|fact| fact.name == "version").map(|fact| (fact.role.as_str(), fact.value.as_str())));
+        let cost = self.prices().and_then(|prices| self.estimate(&prices).ok().flatten());
         let picture = draw::svg(&draw::Picture::of(&self.topology));
         Ok(page(&Page {
             topology: &self.topology,
@@ -39,6 +40,7 @@ impl Session {
             steps,
             health: status.map(|nodes| nodes.iter().map(health).collect()),
             versions,
+            cost,
             drilled: drilled.as_ref(),
             picture,
             made: Timestamp::now(),

@@ -67,10 +67,7 @@ impl Session {
             })
             .await
         };
-        let unmet = unmet(&nodes);
-        if !unmet.is_empty() {
-            return Err(Error::refused(crate::exit::FAILED, unmet.join("; "), Some("nothing was changed anywhere")));
-        }
+        refuse_unmet(&nodes)?;
         let (leaving, unasked) = self.leaving(reach, &difference, &live).await?;
         let mut plan = self.plan(&difference, &stages, &nodes, &leaving)?;
         plan.notes.extend(unasked);
@@ -236,8 +233,8 @@ impl Session {
     }
 }
 
-/// What nodes do not offer although a role requires it, with the nodes that say the same in one line.
-fn unmet(nodes: &BTreeMap<String, NodeState>) -> Vec<String> {
+/// Refuses nodes that do not offer what a role requires. Those that say the same are told of in one line.
+pub(super) fn refuse_unmet(nodes: &BTreeMap<String, NodeState>) -> Result<(), Error> {
     let mut said: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (node, state) in nodes {
         let NodeState::Seen { stages, .. } = state else { continue };
@@ -245,7 +242,11 @@ fn unmet(nodes: &BTreeMap<String, NodeState>) -> Vec<String> {
             said.entry(result.detail.trim()).or_default().push(node);
         }
     }
-    said.into_iter().map(|(what, nodes)| format!("{}: {what}", nodes.join(", "))).collect()
+    if said.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = said.into_iter().map(|(what, nodes)| format!("{}: {what}", nodes.join(", "))).collect();
+    Err(Error::refused(crate::exit::FAILED, lines.join("; "), Some("nothing was changed anywhere")))
 }
 
 /// A machine on which nothing is as it should be.

@@ -13,6 +13,7 @@ use super::{
     Error, Reach, Session,
     listen::listen,
     open::Addresses,
+    survey::refuse_unmet,
     vault::{Fill, Vault},
 };
 use crate::{
@@ -123,13 +124,12 @@ impl Session {
     ///
     /// # Errors
     /// When the stack cannot configure that version, or the environment has settings that the version does not know.
-    pub fn at_version(&self, version: &str) -> Result<Self, Error> {
+    pub fn at_version(self, version: &str) -> Result<Self, Error> {
         let product = self.product()?;
-        let mut request = self.request.clone();
         // Quoted: 19.10 is no number.
-        request.sets.push(format!("settings.{}={}", product.version, serde_json::Value::from(version)));
-        request.sets.extend(product.consent.iter().map(|setting| format!("settings.{setting}=true")));
-        Ok(Self { shared: self.shared.clone(), ..Self::open(&request)? })
+        let mut sets = vec![format!("settings.{}={}", product.version, serde_json::Value::from(version))];
+        sets.extend(product.consent.iter().map(|setting| format!("settings.{setting}=true")));
+        self.over(sets)
     }
 
     /// What an upgrade to this session's version would do. Changes nothing.
@@ -180,7 +180,8 @@ impl Session {
             let message = format!("the product is not installed on {}", without.join(", "));
             return Err(Error::refused(exit::FAILED, message, Some("`refarch apply` with the old version first")));
         }
-        let plan = plan::upgrade(&UpgradeInput {
+        refuse_unmet(&nodes)?;
+        let mut plan = plan::upgrade(&UpgradeInput {
             topology: &self.topology,
             roles: &self.catalog.roles,
             stages: &stages,
@@ -197,6 +198,7 @@ impl Session {
             };
             Error::refused(exit::FAILED, error.to_string(), hint.as_deref())
         })?;
+        plan.notes.extend(self.bundle_note());
         plan.validate()?;
         Ok(plan)
     }

@@ -4,6 +4,41 @@ use std::fmt::Write as _;
 
 use crate::cost::{ByUse, Estimate, HOURS_PER_MONTH, MoneyChange};
 
+/// What an environment costs, as rows of a table.
+#[must_use]
+pub fn cost_rows(estimate: &Estimate) -> Vec<[String; 5]> {
+    let row = |group: &str, nodes: usize, what: &[String], (hourly, monthly): (f64, f64), incomplete: bool| {
+        let least = if incomplete { "> " } else { "" };
+        let nodes = if nodes == 0 { String::new() } else { nodes.to_string() };
+        let (hour, month) = (format!("{least}{}", small(hourly)), format!("{least}{}", large(monthly)));
+        [group.to_owned(), nodes, what.join(", "), hour, month]
+    };
+    let groups = estimate.groups.iter();
+    let mut rows: Vec<_> =
+        groups.map(|one| row(&one.group, one.nodes, &one.what, (one.hourly, one.monthly), one.incomplete)).collect();
+    let nodes = estimate.groups.iter().map(|group| group.nodes).sum();
+    rows.push(row("all", nodes, &[], (estimate.hourly, estimate.monthly), !estimate.unknown.is_empty()));
+    rows
+}
+
+/// What is to be known about the sums: whose prices they are made of, and what is in none of them.
+#[must_use]
+pub fn cost_notes(estimate: &Estimate) -> Vec<String> {
+    let Estimate { currency, date, region, .. } = estimate;
+    let mut notes = vec![format!(
+        "{currency} before tax, on demand, {HOURS_PER_MONTH} hours a month; {}",
+        prices(date, region, estimate.elsewhere())
+    )];
+    if !estimate.unknown.is_empty() {
+        notes.push(format!("no price known, in no sum: {}", estimate.unknown.join(", ")));
+    }
+    if !estimate.by_use.is_empty() {
+        let used: Vec<String> = estimate.by_use.iter().map(|used| by_use(used, currency)).collect();
+        notes.push(format!("paid by use, in no sum: {}", used.join(", ")));
+    }
+    notes
+}
+
 /// What an environment costs, as a person reads it.
 #[must_use]
 pub fn cost(environment: &str, estimate: &Estimate) -> String {
@@ -15,39 +50,9 @@ pub fn cost(environment: &str, estimate: &Estimate) -> String {
             column.set_cell_alignment(comfy_table::CellAlignment::Right);
         }
     }
-    for group in &estimate.groups {
-        let least = if group.incomplete { "> " } else { "" };
-        table.add_row([
-            group.group.clone(),
-            if group.nodes == 0 { String::new() } else { group.nodes.to_string() },
-            group.what.join(", "),
-            format!("{least}{}", small(group.hourly)),
-            format!("{least}{}", large(group.monthly)),
-        ]);
-    }
-    let least = if estimate.unknown.is_empty() { "" } else { "> " };
-    let nodes: usize = estimate.groups.iter().map(|group| group.nodes).sum();
-    table.add_row([
-        "all".to_owned(),
-        nodes.to_string(),
-        String::new(),
-        format!("{least}{}", small(estimate.hourly)),
-        format!("{least}{}", large(estimate.monthly)),
-    ]);
+    table.add_rows(cost_rows(estimate));
     let mut out: String = table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect();
-    let currency = &estimate.currency;
-    let _ = writeln!(
-        out,
-        "\n{environment}: {currency} before tax, on demand, {HOURS_PER_MONTH} hours a month; {}",
-        prices(&estimate.date, &estimate.region, estimate.elsewhere())
-    );
-    if !estimate.unknown.is_empty() {
-        let _ = writeln!(out, "no price known, in no sum: {}", estimate.unknown.join(", "));
-    }
-    if !estimate.by_use.is_empty() {
-        let used: Vec<String> = estimate.by_use.iter().map(|used| by_use(used, currency)).collect();
-        let _ = writeln!(out, "paid by use, in no sum: {}", used.join(", "));
-    }
+    let _ = writeln!(out, "\n{environment}: {}", cost_notes(estimate).join("\n"));
     out
 }
 

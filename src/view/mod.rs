@@ -10,7 +10,7 @@ mod run;
 mod watch;
 
 pub use checks::{checks, findings};
-pub use cost::{cost, money_change};
+pub use cost::{cost, cost_notes, cost_rows, money_change};
 pub use drills::drills;
 pub use plain::{count, duration, line};
 pub use plan::{PlanStyle, drift_text, plan_text, summary};

@@ -11,6 +11,7 @@ use refarch::{
         diff::{diff, removal},
         local::{LocalOptions, LocalProvider, leftovers},
     },
+    session::{Request, Session},
     topology::{Machine, Node, Topology},
 };
 use tokio::{net::TcpStream, process::Command};
@@ -124,6 +125,14 @@ async fn containers_are_made_from_the_image_in_a_bundle() {
     assert_eq!(said.text(), "offlinebox-web-1 | grüße von offlinebox-web-1");
     // The environment keeps its image: this machine would make another.
     refarch(&["plan", "--detailed-exitcode"]).expect(0).says("nothing to do");
+    // A node that is made anew comes out of the bundle too: the engine does not have its image any more.
+    docker(&["rmi", "--force", &image]).await;
+    let refused = refarch(&["replace", "offlinebox-web-1", "--yes"]).expect(3);
+    assert!(refused.stderr.contains("came with a bundle and is not here any more"), "{}", refused.stderr);
+    refarch(&["replace", "offlinebox-web-1", "--yes", "--bundle", "all.tar"]).expect(0).says("1 node");
+    no_way_out(&refarch, "*");
+    let said = refarch(&["exec", "--on", "*", "--", "curl -s http://127.0.0.1:8081/"]).expect(0);
+    assert_eq!(said.text(), "offlinebox-web-1 | grüße von offlinebox-web-1");
     destroy();
     docker(&["rmi", &image]).await;
     // Without the bundle there is nothing to make it from.
@@ -349,4 +358,10 @@ fn a_package_of_ones_own_is_packed_with_what_it_needs() {
     place.refarch(&["plan", "--offline"]).expect(65);
     place.refarch(&["plan", "--offline", "--bundle", "all.tar"]).expect(0).says("configure linux-package");
     assert_eq!(std::fs::read(place.path(PACKAGE)).unwrap(), content);
+
+    // An upgrade is made out of the same bundle.
+    let request = Request { file: place.path("refarch.yaml"), sets: Vec::new(), roles: None, workspace: None };
+    let session = Session::open(&request).unwrap().with_bundle(Bundle::open(&place.path("all.tar")).unwrap()).unwrap();
+    let upgraded = session.at_version("18.11.3").unwrap();
+    assert_eq!(upgraded.bundle().unwrap().digest(), made["digest"].as_str().unwrap());
 }
