@@ -163,7 +163,7 @@ mod leaving {
     }
 
     fn task(role: &str, moment: Moment) -> Task {
-        Task { role: role.to_owned(), moment, run: "true".to_owned(), deadline: 60 }
+        Task { role: role.to_owned(), moment, run: "true".to_owned(), deadline: 60, on: None }
     }
 
     fn gone(name: &str) -> Change {

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import time
 import urllib.parse
 import uuid
 
@@ -16,6 +17,8 @@ GIT = re.compile(r"/([a-z0-9-]+)\.git/(info/refs|git-upload-pack|git-receive-pac
 DRAIN_SECONDS = 2.5
 # Less than the service manager waits (refarch-app.service).
 FINISH_SECONDS = 10
+# A push waits so long for a repository that is moved to another storage. git gives up on a silent server later.
+MOVE_SECONDS = 20
 
 
 class App:
@@ -177,8 +180,28 @@ class Requests(Handler):
         project = self.project(name)
         if project["state"] != "ready":
             raise Fault(409, f"project {name} is {project['state']}")
+        if service == "git-receive-pack":
+            project = self.at_rest(project)
         act = git_bridge.advertise if action == "info/refs" else git_bridge.exchange
-        act(self, self.app.storages, project, service)
+        try:
+            act(self, self.app.storages, project, service)
+        except (git_bridge.Refused, storages.Unavailable):
+            # It may have moved since the cache was told.
+            fresh = None if self.body_begun else self.app.projects.find(name, cached=False)
+            if fresh is None or fresh["storage"] == project["storage"]:
+                raise
+            self.app.projects.forget(name)
+            act(self, self.app.storages, fresh, service)
+
+    def at_rest(self, project):
+        """The project, once its repository takes pushes. The storage itself refuses those that come in between."""
+        end = time.monotonic() + MOVE_SECONDS
+        while project.get("moving"):
+            if time.monotonic() > end:
+                raise Fault(503, f"the repository of {project['name']} is moved: push again", [("Retry-After", "5")])
+            time.sleep(0.2)
+            project = self.project(project["name"])
+        return project
 
     def may_push(self):
         kind, _, given = self.headers.get("Authorization", "").partition(" ")
