@@ -1,12 +1,14 @@
 """The web application."""
 
 import base64
+import os
 import re
 import time
 import urllib.parse
 import uuid
 
 from . import database, git_bridge, page, redis_store, storages
+from .askers import Askers
 from .config import load
 from .health import Dependency, Health
 from .http_service import Fault, Handler, among, serve, until_stopped
@@ -32,6 +34,7 @@ class App:
         self.jobs = redis_store.Store(config["redis_queue"])
         self.storages = storages.Storages(config["gitaly"])
         self.projects = Projects(self.node, self.database, self.cache, self.jobs, self.storages)
+        self.askers = Askers(os.path.join(os.environ["RUNTIME_DIRECTORY"], "askers.json"))
         self.health = Health(
             [
                 Dependency("database", self.database.leader, required=True),
@@ -87,8 +90,10 @@ class Requests(Handler):
             case ["-", "readiness"], "GET":
                 ready, report = self.app.health.report(self.app.node)
                 self.json(report, 200 if ready else 503)
+                self.app.askers.asked(self.client_address[0], ready)
             case ["-", "metrics"], "GET":
                 lines = [*self.app.health.metrics(), *self.counters.lines()]
+                lines += ["# TYPE sandbox_askers_awaited gauge", f"sandbox_askers_awaited {self.app.askers.awaited()}"]
                 self.text("\n".join(lines) + "\n", kind="text/plain; version=0.0.4")
             case ["api", "projects"], "GET":
                 projects, total = self.app.projects.latest(100)
@@ -221,6 +226,7 @@ def main():
     Requests.app = app
     server = serve(app.config["listen"], Requests)
     until_stopped()
+    app.askers.keep()
     app.health.stopping = True
     server.finish(DRAIN_SECONDS, FINISH_SECONDS)
 
