@@ -271,7 +271,8 @@ mod leaving {
 
     #[test]
     fn what_nodes_keep_is_moved_before_anybody_is_configured_without_them() {
-        let parting = || vec![task("store", Moment::Drainable), task("store", Moment::Drain), task("store", Moment::Part)];
+        let parting =
+            || vec![task("store", Moment::Drainable), task("store", Moment::Drain), task("store", Moment::Part)];
         let leaving = Leaving {
             parting: BTreeMap::from([
                 ("demo-store-2".to_owned(), parting()),
@@ -281,21 +282,13 @@ mod leaving {
             keeps_data: BTreeSet::from(["demo-store-2".to_owned(), "demo-store-3".to_owned()]),
             ..Leaving::default()
         };
-        let item = Item {
-            id: "file /etc/hosts".to_owned(),
-            want: Want::Absent { path: "/etc/hosts".to_owned() },
-        };
-        let stage = |node: &str| Stage { node: node.to_owned(), role: "consul".to_owned(), resources: vec![item.clone()] };
-        let found = ItemResult {
-            id: item.id.clone(),
-            outcome: Outcome::Changed,
-            detail: "content".to_owned(),
-            present: None,
-        };
-        let seen = NodeState::Seen {
-            stages: BTreeMap::from([("consul".to_owned(), vec![found])]),
-            leads: BTreeSet::new(),
-        };
+        let item = Item { id: "file /etc/hosts".to_owned(), want: Want::Absent { path: "/etc/hosts".to_owned() } };
+        let stage =
+            |node: &str| Stage { node: node.to_owned(), role: "consul".to_owned(), resources: vec![item.clone()] };
+        let found =
+            ItemResult { id: item.id.clone(), outcome: Outcome::Changed, detail: "content".to_owned(), present: None };
+        let seen =
+            NodeState::Seen { stages: BTreeMap::from([("consul".to_owned(), vec![found])]), leads: BTreeSet::new() };
         // One that stays is configured without them, one is made.
         let plan = configuring(
             &[

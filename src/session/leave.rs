@@ -125,9 +125,7 @@ impl Session {
                     Moment::Part => stays(&task.role) || !leave.is_some_and(|leave| leave.keeps_data),
                     Moment::Drainable | Moment::Drain => stays(&task.role),
                     // Where it is drained first, it is not as it will be yet.
-                    Moment::Possible => {
-                        !stays(&task.role) || leave.is_some_and(|leave| leave.drain.is_none())
-                    }
+                    Moment::Possible => !stays(&task.role) || leave.is_some_and(|leave| leave.drain.is_none()),
                     _ => true,
                 }
             });

@@ -214,10 +214,7 @@ async fn a_node_is_drained_from_another_one() {
         work.run(&step, &StepLog::new(events.clone(), moment.name(), Some(goes.to_owned()))).await.unwrap();
     }
     // Each is followed by a line in the record of the node where it was done.
-    assert_eq!(
-        *waits.0.lock().unwrap(),
-        [stays, stays, goes, goes].map(|node| format!("run on {node}"))
-    );
+    assert_eq!(*waits.0.lock().unwrap(), [stays, stays, goes, goes].map(|node| format!("run on {node}")));
 }
 
 #[tokio::test]

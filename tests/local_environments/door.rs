@@ -30,7 +30,8 @@ until [ -s /tmp/writer.log ]; do sleep 0.1; done
 "#;
 
 /// Makes projects until enough are on one storage, each with a commit; then pushes to every one and clones it, in turn, all
-/// the while. Of each a line: `pushed NAME COMMIT`, `refused NAME WHY`, `cloned NAME`, `lost NAME WHY`.
+/// the while. After each round a new project is made. Lines: `pushed NAME COMMIT`, `refused NAME WHY`, `cloned NAME`,
+/// `made NAME STORAGE`, `lost NAME WHY`.
 const PUSHER: &str = r#"
 rm -rf /tmp/pushed /tmp/pushes.log /tmp/stop-pushing
 mkdir /tmp/pushed
@@ -43,6 +44,19 @@ while [ "$count" -lt ENOUGH ]; do
 done
 cat >/tmp/pusher.sh <<'END'
 way() { timeout 60 git -c http.sslCAInfo=/etc/refarch/ca.crt -c http.curloptResolve=DOMAIN:443:BALANCER "$@"; }
+ask() {
+    curl -fsm 30 --cacert /etc/refarch/ca.crt --resolve DOMAIN:443:BALANCER -H @/tmp/token -H 'Content-Type: application/json' "$@"
+}
+make() {
+    name=made-$(od -An -N4 -tx1 /dev/urandom | tr -d ' \n')
+    ask -X POST --data "{\"name\": \"$name\"}" -o /dev/null https://DOMAIN/api/projects || { echo "lost $name it was not made"; return; }
+    for _ in $(seq 100); do
+        answer=$(ask "https://DOMAIN/api/projects/$name")
+        case $answer in *'"ready"'*) echo "made $name $answer"; return ;; esac
+        sleep 0.2
+    done
+    echo "lost $name never ready: $answer"
+}
 round() {
     for name in $(ls /tmp/pushed); do
         url=https://root:TOKEN@DOMAIN/$name.git
@@ -56,6 +70,7 @@ round() {
         fi
         look "$name"
     done
+    make
 }
 look() {
     rm -rf /tmp/cloned

@@ -223,7 +223,9 @@ fn drained(place: &Place) {
     place.on("drilled-gitaly-3", "mkdir -p /srv/git/aa/bb/cc.git").expect(0);
     let refused = place.refarch(&["scale", "gitaly=2", "--yes"]).expect(1);
     assert!(
-        refused.stderr.contains("drilled-gitaly-3 cannot leave gitaly: 1 repositories are on it that no project has (aa/bb/cc.git)"),
+        refused.stderr.contains(
+            "drilled-gitaly-3 cannot leave gitaly: 1 repositories are on it that no project has (aa/bb/cc.git)"
+        ),
         "{}",
         refused.stderr
     );
@@ -274,6 +276,7 @@ fn drained(place: &Place) {
     let odd: Vec<&String> = refused.clone().filter(|line| !line.contains("push again")).collect();
     assert!(odd.is_empty() && refused.count() <= 3, "{told:#?}");
     assert_eq!((count(&told[last..], "pushed"), count(&told[last..], "cloned")), (projects, projects), "{told:#?}");
+    assert!(count(&told[last..], "made") == 1 && !told[last..].iter().any(|line| line.contains("drilled-gitaly-3")));
     assert_ne!(place.on("drilled-gitaly-3", "true").code, 0, "it is still there");
     assert_eq!(
         place.refarch(&["apply"]).expect(0).text(),
