@@ -14,7 +14,7 @@ fn passes(file: &str, tests: usize) {
 /// Killed before each call that a mover makes, pushed to meanwhile, and with one that comes back from the dead.
 #[test]
 fn repositories_move_to_other_storages_and_nothing_acknowledged_is_lost() {
-    passes("drain_test.py", 10);
+    passes("drain_test.py", 12);
 }
 
 #[test]

@@ -287,6 +287,27 @@ class Drains(unittest.TestCase):
         self.drain().run()
         self.assertEqual([self.left(f"gitaly-{number}") for number in (1, 2, 3)], [[], [], []])
 
+    def test_one_that_was_listed_and_is_gone_is_no_failure(self):
+        self.project("a"), self.project("b")
+        listed = self.rows.on("gitaly-3")
+        removed = listed[1][0]
+        self.storages.remove("gitaly-3", removed)
+        del self.rows.projects[removed]
+        honest, answers = self.rows.on, [listed, listed]
+        self.rows.on = lambda storage: answers.pop() if answers else honest(storage)
+        self.drain().run()
+        self.assertEqual(self.left(), [])
+
+    def test_one_that_is_thawed_just_now_is_moved_when_that_is_done(self):
+        identity = self.project("p")
+        row = self.rows.projects[identity]
+        # As the worker does it, from a number that is higher than the mover's.
+        row.update(move=50, frozen=True)
+        threading.Timer(0.3, lambda: row.update(move=None, frozen=False)).start()
+        self.drain().run()
+        self.assertNotEqual(row["storage"], "gitaly-3")
+        self.whole(identity)
+
     def test_where_it_fails_the_repository_takes_pushes_again_where_it_was(self):
         good, bad = self.project("good"), self.project("zbad")
         commit = git("rev-parse", "HEAD~1", at=self.work(bad))

@@ -36,6 +36,10 @@ class Failed(Exception):
     """Why a repository was not moved. It is where it was."""
 
 
+class Taken(Exception):
+    """Somebody else has the project just now: a worker that thaws it, or a mover that is about to end."""
+
+
 class Rows:
     """What the database says. Every call may be made twice."""
 
@@ -215,32 +219,47 @@ class Drain:
         moved, failed = 0, {}
         patience = time.monotonic() + WORKER_SECONDS
         while True:
-            rows = self.rows.on(self.storage)
-            ready = [(identity, name) for identity, name, state in rows if state == "ready" and identity not in failed]
-            for identity, name in ready:
+            left = [row for row in self.rows.on(self.storage) if row[0] not in failed]
+            if not left:
+                return moved, list(failed.values())
+            before = moved + len(failed)
+            for identity, name, state in left:
+                # Repositories that are being made or removed are the workers' affair.
+                if state != "ready":
+                    continue
                 try:
                     target = self.move(identity, name)
+                except Taken:
+                    continue
                 except (Failed, Unavailable) as error:
-                    failed[identity] = (
-                        f"{name} stays on {self.storage}, {self.storages.path(identity)}: {error}; mend that (git -C "
-                        f"/srv/git/{self.storages.path(identity)} fsck) or remove the project, and the same command goes on"
-                    )
-                    self.say(f"{name} was not moved: {error}")
+                    if self.there(identity):
+                        self.say(f"{name} was not moved: {error}")
+                        failed[identity] = self.advice(identity, name, error)
                     continue
                 if target:
                     moved += 1
                     self.say(f"{moved} of {max(count, moved)} moved: {name} to {target}")
-            if ready:
+            if moved + len(failed) > before:
                 patience = time.monotonic() + WORKER_SECONDS
-                continue
-            # Repositories that are being made or removed are the workers' affair.
-            waiting = [(name, state) for identity, name, state in rows if identity not in failed]
-            if not waiting:
-                return moved, list(failed.values())
-            if time.monotonic() > patience:
-                name, state = waiting[0]
-                raise Stopped(f"{name} is {state} for more than {WORKER_SECONDS} s: look at journalctl -u refarch-sidekiq")
-            time.sleep(0.5)
+            elif time.monotonic() > patience:
+                _, name, state = left[0]
+                raise Stopped(
+                    f"{name} ({state}) cannot be moved since {WORKER_SECONDS} s, somebody else has it: look at journalctl -u "
+                    "refarch-sidekiq; the same command goes on"
+                )
+            else:
+                time.sleep(0.5)
+
+    def there(self, identity):
+        """Whether a project is still one that is to be moved."""
+        return any(each == identity and state == "ready" for each, _, state in self.rows.on(self.storage))
+
+    def advice(self, identity, name, error):
+        path = self.storages.path(identity)
+        return (
+            f"{name} stays on {self.storage}, {path}: {error}; mend that (git -C /srv/git/{path} fsck) or remove the project, and "
+            "the same command goes on"
+        )
 
     def move(self, identity, name):
         """Moves one project. Returns where to; None where somebody removed it meanwhile."""
@@ -257,7 +276,7 @@ class Drain:
                     raise
                 have = self.ask(self.storage, "GET", f"/repositories/{path}/refs", COPY_SECONDS)
         if not self.rows.freeze(identity, self.storage, self.number):
-            return self.gone(identity, name)
+            return self.gone(identity)
         try:
             # From now on nobody finds it in the cache until it is at rest again.
             self.forget(name)
@@ -270,7 +289,7 @@ class Drain:
             self.ask(target, "PUT", f"/moves/{self.number}/{path}/kept", COPY_SECONDS)
             if not self.rows.switch(identity, self.storage, target, self.number):
                 self.ask(target, "DELETE", f"/moves/{self.number}/{path}/source")
-                return self.gone(identity, name)
+                return self.gone(identity)
         except BaseException:
             self.thaw(identity, name, path)
             raise
@@ -310,11 +329,10 @@ class Drain:
                 return storage
         raise Failed(f"no storage that stays has room for its {megabytes(size)}")
 
-    def gone(self, identity, name):
-        """Somebody else has changed the row: a user who removed the project, or a mover that came later."""
-        if any(each == identity and state == "ready" for each, _, state in self.rows.on(self.storage)):
-            raise Failed("another move has it")
-        self.say(f"{name} is being removed")
+    def gone(self, identity):
+        """Somebody else has changed the row: a user who removed the project, or one who thawed it."""
+        if self.there(identity):
+            raise Taken
 
     def thaw(self, identity, name, path):
         """Only where the row is still ours: a switch whose answer was lost may have been made, or be made yet."""
