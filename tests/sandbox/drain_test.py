@@ -312,7 +312,7 @@ class Drains(unittest.TestCase):
         good, bad = self.project("good"), self.project("zbad")
         commit = git("rev-parse", "HEAD~1", at=self.work(bad))
         (self.place(bad) / "objects" / commit[:2] / commit[2:]).unlink()
-        with self.assertRaisesRegex(drain.Stopped, f"^zbad stays on gitaly-3, {self.storages.path(bad)}: gitaly.*fsck"):
+        with self.assertRaisesRegex(drain.Stopped, f"^zbad stays on gitaly-3, {self.storages.path(bad)}: gitaly-3: .*{commit}.*fsck"):
             self.drain().run()
         self.whole(good)
         self.assertEqual(self.left(), [self.storages.path(bad)])

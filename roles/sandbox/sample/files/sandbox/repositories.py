@@ -1,5 +1,6 @@
 """The repository service of a storage: makes and removes bare repositories, beside git's own daemon."""
 
+import itertools
 import os
 import re
 import shutil
@@ -90,12 +91,13 @@ class Requests(Handler):
         self.json({})
 
     def stream(self, pieces):
-        """An answer that is cut off where making it failed."""
+        """An answer that is cut off where making it failed after it began."""
+        first = next(pieces, b"")
         self.send_response(200)
         self.send_header("Content-Type", "application/octet-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for piece in pieces:
+        for piece in itertools.chain([first] if first else [], pieces):
             self.wfile.write(b"%x\r\n" % len(piece) + piece + b"\r\n")
         self.wfile.write(b"0\r\n\r\n")
 
