@@ -102,6 +102,9 @@ impl Found<'_> {
                 self.unknown_role(&file, key, other);
             }
         }
+        if let Some(drain) = role.leave.as_ref().and_then(|leave| leave.drain.as_ref()) {
+            self.unknown_role(&file, "leave.drain.on", &drain.on);
+        }
         for other in role.upgrade.iter().flat_map(|spec| &spec.after) {
             self.unknown_role(&file, "upgrade.after", other);
         }

@@ -249,8 +249,32 @@ pub struct LeaveSpec {
     /// The others have all that the node has (`possible` makes sure of it): then no data is lost with it.
     #[serde(default)]
     pub keeps_data: bool,
+    /// What the node keeps is moved to those that stay, before anybody is configured without it. Then `possible` is not
+    /// asked: `run` should be sure.
+    #[serde(default)]
+    pub drain: Option<DrainSpec>,
     /// Seconds that each of them may take.
     #[serde(default = "default_leave_deadline")]
+    pub deadline: u32,
+}
+
+/// How what a node keeps is moved to those of its role that stay. The texts see the environment as it was with the node,
+/// `$REFARCH_NODE` is its name, `$REFARCH_GOING` names the other nodes that go. While somebody moves, users work.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrainSpec {
+    /// The texts run on the first node of this role that stays.
+    pub on: String,
+    /// What happens, for the plan.
+    pub does: String,
+    /// Asked before anything changes anywhere: where it fails, nothing is done, and its last line says why.
+    #[serde(default)]
+    pub possible: Option<String>,
+    /// Moves everything. Killed at any moment it has lost nothing, and goes on when it runs again.
+    #[serde(default)]
+    pub run: Option<String>,
+    /// Seconds that it may take.
+    #[serde(default = "default_drain_deadline")]
     pub deadline: u32,
 }
 
@@ -657,6 +681,9 @@ fn default_command_deadline() -> u32 {
 }
 fn default_leave_deadline() -> u32 {
     120
+}
+fn default_drain_deadline() -> u32 {
+    24 * 3600
 }
 fn default_probe_deadline() -> u32 {
     60

@@ -99,6 +99,9 @@ fn tasks(role: &Role) -> Vec<(Moment, &Option<String>)> {
     }
     if let Some(spec) = &role.leave {
         tasks.extend([(Moment::Possible, &spec.possible), (Moment::Part, &spec.run), (Moment::Forget, &spec.forget)]);
+        if let Some(spec) = &spec.drain {
+            tasks.extend([(Moment::Drainable, &spec.possible), (Moment::Drain, &spec.run)]);
+        }
     }
     tasks
 }

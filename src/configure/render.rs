@@ -149,12 +149,16 @@ impl<'a> Renderer<'a> {
                     Moment::Possible | Moment::Part | Moment::Forget => {
                         (role.role.leave.as_ref().map_or(0, |spec| spec.deadline), UPGRADE_DEADLINE)
                     }
+                    Moment::Drainable | Moment::Drain => {
+                        let drain = role.role.leave.as_ref().and_then(|spec| spec.drain.as_ref());
+                        (drain.map_or(0, |spec| spec.deadline), BACKUP_DEADLINE)
+                    }
                     _ => (role.role.backup.as_ref().map_or(0, |spec| spec.deadline), BACKUP_DEADLINE),
                 };
                 let deadline = if deadline == 0 { otherwise } else { deadline };
                 let run = role.shown(text, "a text of an upgrade, a backup or a leave")?;
                 if !run.trim().is_empty() {
-                    tasks.push(Task { role: name.clone(), moment: *moment, run, deadline });
+                    tasks.push(Task { role: name.clone(), moment: *moment, run, deadline, on: None });
                 }
             }
         }

@@ -32,6 +32,10 @@ pub enum Moment {
     Return,
     /// Before anything changes, on a node that shall go for good: may it?
     Possible,
+    /// Before anything changes: can what such a node keeps be moved?
+    Drainable,
+    /// What a node keeps that goes for good is moved to those that stay.
+    Drain,
     /// The last on a node before it goes for good.
     Part,
     /// On the nodes that stay, when it is gone.
@@ -60,6 +64,8 @@ impl Moment {
             Self::Swap => "swap",
             Self::Return => "return",
             Self::Possible => "possible",
+            Self::Drainable => "drainable",
+            Self::Drain => "drain",
             Self::Part => "part",
             Self::Forget => "forget",
             Self::Quiet => "quiet",
@@ -81,6 +87,8 @@ pub struct Task {
     pub run: String,
     /// Seconds it may take.
     pub deadline: u32,
+    /// Node that it runs on, where that is another one.
+    pub on: Option<String>,
 }
 
 /// One role's work on one node: everything rendered, nothing left to decide.

@@ -139,7 +139,8 @@ mod tests {
     }
 
     fn place(nodes: Vec<Node>) -> (Topology, BTreeMap<String, Vec<Task>>) {
-        let task = |role: &str, moment| Task { role: role.to_owned(), moment, run: "true".to_owned(), deadline: 60 };
+        let task =
+            |role: &str, moment| Task { role: role.to_owned(), moment, run: "true".to_owned(), deadline: 60, on: None };
         let moments = |role: &str| match role {
             "app" | "worker" => vec![Moment::Quiet, Moment::Still],
             _ => vec![Moment::Backup, Moment::Prepare, Moment::Swap],

@@ -117,6 +117,7 @@ pub fn apply(input: &Input<'_>) -> Plan {
     before.extend(steps[..first_stage].iter().filter(changed).map(|step| step.id.clone()));
     leave::removals(&mut steps, removals, &before, input);
     leave::replacements(&mut steps, input);
+    leave::drains(&mut steps, input);
     let mut downtime = input.leaving.moves.clone();
     downtime.extend(moving::downtime(&steps, input));
     Plan {

@@ -112,6 +112,38 @@ pub(super) fn replacements(steps: &mut Vec<Step>, input: &Input<'_>) {
     }
 }
 
+/// What a node keeps is moved while everybody still knows it: nothing is configured, changed or removed before that. One
+/// node after the other. What is only made may be made meanwhile.
+pub(super) fn drains(steps: &mut Vec<Step>, input: &Input<'_>) {
+    let mut drains: Vec<Step> = Vec::new();
+    for (node, tasks) in &input.leaving.parting {
+        for task in tasks.iter().filter(|task| task.moment == Moment::Drain) {
+            let drain = input.roles.get(&task.role).and_then(|role| role.leave.as_ref()?.drain.as_ref());
+            let does = drain.map(|drain| format!(": {}", drain.does)).unwrap_or_default();
+            let why = if input.topology.node(node).is_some() { "it is made anew" } else { "it goes for good" };
+            drains.push(Step {
+                id: StepId::from(format!("drain/{node}/{}", task.role)),
+                node: Some(node.clone()),
+                title: format!("{}: drain", task.role),
+                reason: format!("{why}{does}"),
+                needs: drains.last().map(|drain| drain.id.clone()).into_iter().collect(),
+                risk: Risk::Restart,
+                action: Action::Task { role: task.role.clone(), moment: Moment::Drain },
+                changes: Vec::new(),
+            });
+        }
+    }
+    let made = |step: &Step| match &step.action {
+        Action::Infrastructure(change) => matches!(change, Change::Create { .. } | Change::Start { .. }),
+        Action::Locate | Action::AwaitNode => true,
+        _ => false,
+    };
+    for step in steps.iter_mut().filter(|step| !made(step)) {
+        step.needs.extend(drains.iter().map(|drain| drain.id.clone()));
+    }
+    steps.splice(0..0, drains);
+}
+
 fn part(node: &str, task: &Task, why: &str, needs: Vec<StepId>) -> Step {
     Step {
         id: StepId::from(format!("part/{node}/{}", task.role)),

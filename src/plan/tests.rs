@@ -153,7 +153,8 @@ mod leaving {
     use super::super::{Input, Leaving, Plan, Risk, apply};
     use crate::{
         catalog::Role,
-        configure::{Moment, Task},
+        configure::{Item, ItemResult, Moment, Outcome, Stage, Task, Want},
+        observe::NodeState,
         provider::{Change, Condition, Live, Resource},
         topology::{Node, Topology},
     };
@@ -163,7 +164,7 @@ mod leaving {
     }
 
     fn task(role: &str, moment: Moment) -> Task {
-        Task { role: role.to_owned(), moment, run: "true".to_owned(), deadline: 60 }
+        Task { role: role.to_owned(), moment, run: "true".to_owned(), deadline: 60, on: None }
     }
 
     fn gone(name: &str) -> Change {
@@ -182,15 +183,28 @@ mod leaving {
     }
 
     fn plan(changes: &[Change], leaving: &Leaving) -> Plan {
+        configuring(changes, leaving, &BTreeMap::new(), &BTreeMap::new())
+    }
+
+    fn configuring(
+        changes: &[Change],
+        leaving: &Leaving,
+        stages: &BTreeMap<String, Vec<Stage>>,
+        nodes: &BTreeMap<String, NodeState>,
+    ) -> Plan {
         let topology = Topology::sample(vec![node("demo-consul-1", "consul"), node("demo-consul-2", "consul")]);
         let role: Role = serde_json::from_value(json!({"summary": "", "data_bearing": true})).unwrap();
+        let store: Role = serde_json::from_value(json!({
+            "summary": "", "data_bearing": true, "leave": {"drain": {"on": "consul", "does": "moves everything"}}
+        }))
+        .unwrap();
         let plan = apply(&Input {
             topology: &topology,
-            roles: &BTreeMap::from([("consul".to_owned(), role)]),
+            roles: &BTreeMap::from([("consul".to_owned(), role), ("store".to_owned(), store)]),
             changes,
             notes: &[],
-            stages: &BTreeMap::new(),
-            nodes: &BTreeMap::new(),
+            stages,
+            nodes,
             late_addresses: false,
             leaving,
         });
@@ -242,18 +256,100 @@ mod leaving {
         assert_eq!(risk("resource/node/demo-consul-4"), Risk::Disruption);
     }
 
-    #[test]
-    fn a_node_made_anew_takes_its_leave_before_its_machine_goes() {
-        let resource = Resource {
-            id: "node/demo-consul-2".to_owned(),
+    fn machine(name: &str) -> Resource {
+        Resource {
+            id: format!("node/{name}"),
             kind: "container".to_owned(),
-            node: Some("demo-consul-2".to_owned()),
+            node: Some(name.to_owned()),
             attributes: BTreeMap::new(),
             needs: Vec::new(),
             data_bearing: true,
             reason: String::new(),
             shared: false,
+        }
+    }
+
+    #[test]
+    fn what_nodes_keep_is_moved_before_anybody_is_configured_without_them() {
+        let parting =
+            || vec![task("store", Moment::Drainable), task("store", Moment::Drain), task("store", Moment::Part)];
+        let leaving = Leaving {
+            parting: BTreeMap::from([
+                ("demo-store-2".to_owned(), parting()),
+                ("demo-store-3".to_owned(), parting()),
+                ("demo-consul-3".to_owned(), vec![task("consul", Moment::Part)]),
+            ]),
+            keeps_data: BTreeSet::from(["demo-store-2".to_owned(), "demo-store-3".to_owned()]),
+            ..Leaving::default()
         };
+        let item = Item { id: "file /etc/hosts".to_owned(), want: Want::Absent { path: "/etc/hosts".to_owned() } };
+        let stage =
+            |node: &str| Stage { node: node.to_owned(), role: "consul".to_owned(), resources: vec![item.clone()] };
+        let found =
+            ItemResult { id: item.id.clone(), outcome: Outcome::Changed, detail: "content".to_owned(), present: None };
+        let seen =
+            NodeState::Seen { stages: BTreeMap::from([("consul".to_owned(), vec![found])]), leads: BTreeSet::new() };
+        // One that stays is configured without them, one is made.
+        let plan = configuring(
+            &[
+                Change::Create { resource: machine("demo-consul-2") },
+                gone("demo-store-3"),
+                gone("demo-store-2"),
+                gone("demo-consul-3"),
+            ],
+            &leaving,
+            &BTreeMap::from(["demo-consul-1", "demo-consul-2"].map(|node| (node.to_owned(), vec![stage(node)]))),
+            &BTreeMap::from([("demo-consul-1".to_owned(), seen)]),
+        );
+        let drains = "drain/demo-store-2/store, drain/demo-store-3/store";
+        let both = "configure/demo-consul-1/consul, configure/demo-consul-2/consul";
+        assert_eq!(
+            listing(&plan),
+            [
+                "drain/demo-store-2/store after []".to_owned(),
+                "drain/demo-store-3/store after [drain/demo-store-2/store]".to_owned(),
+                // Machines may come up meanwhile; nobody learns that the others go.
+                "resource/node/demo-consul-2 after []".to_owned(),
+                "await/demo-consul-2 after [resource/node/demo-consul-2]".to_owned(),
+                format!("configure/demo-consul-1/consul after [{drains}]"),
+                format!("configure/demo-consul-2/consul after [await/demo-consul-2, {drains}]"),
+                format!("part/demo-store-3/store after [{both}, {drains}]"),
+                format!("resource/node/demo-store-3 after [{both}, part/demo-store-3/store, {drains}]"),
+                format!("part/demo-store-2/store after [{both}, resource/node/demo-store-3, {drains}]"),
+                format!("resource/node/demo-store-2 after [{both}, part/demo-store-2/store, {drains}]"),
+                format!("part/demo-consul-3/consul after [{both}, {drains}]"),
+                format!("resource/node/demo-consul-3 after [{both}, part/demo-consul-3/consul, {drains}]"),
+            ]
+        );
+        let first = &plan.steps[0];
+        assert_eq!(
+            (first.title.as_str(), first.reason.as_str(), first.risk),
+            ("store: drain", "it goes for good: moves everything", Risk::Restart)
+        );
+        assert!(plan.steps.iter().all(|step| !step.id.as_str().contains("store") || step.risk < Risk::DataLoss));
+    }
+
+    #[test]
+    fn a_node_made_anew_is_drained_first() {
+        let parting = vec![task("store", Moment::Drain), task("store", Moment::Part)];
+        let leaving =
+            Leaving { parting: BTreeMap::from([("demo-consul-2".to_owned(), parting)]), ..Leaving::default() };
+        let plan = plan(&[Change::Replace { resource: machine("demo-consul-2"), fields: Vec::new() }], &leaving);
+        assert_eq!(
+            listing(&plan),
+            [
+                "drain/demo-consul-2/store after []",
+                "part/demo-consul-2/store after [drain/demo-consul-2/store]",
+                "resource/node/demo-consul-2 after [part/demo-consul-2/store, drain/demo-consul-2/store]",
+                "await/demo-consul-2 after [resource/node/demo-consul-2]",
+            ]
+        );
+        assert!(plan.steps[0].reason.starts_with("it is made anew"));
+    }
+
+    #[test]
+    fn a_node_made_anew_takes_its_leave_before_its_machine_goes() {
+        let resource = machine("demo-consul-2");
         let leaving = Leaving {
             parting: BTreeMap::from([("demo-consul-2".to_owned(), vec![task("consul", Moment::Part)])]),
             keeps_data: BTreeSet::from(["demo-consul-2".to_owned()]),

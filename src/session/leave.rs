@@ -12,6 +12,7 @@ use crate::{
     journal::read_applied,
     plan::{self, Action, Downtime, Leaving, Plan},
     provider::{Change, Condition, Host, Live, diff::Difference},
+    remote::shell::quote,
 };
 
 /// Nodes that go, with all that is needed to take their leave.
@@ -60,8 +61,8 @@ impl Session {
         let runs = |node: &String| {
             live.iter().any(|live| live.node.as_ref() == Some(node) && live.condition == Condition::Good)
         };
-        let (answering, silent): (BTreeSet<String>, BTreeSet<String>) = going.into_iter().partition(runs);
-        let mut parting = self.parting(&answering).await?;
+        let (answering, silent): (BTreeSet<String>, BTreeSet<String>) = going.iter().cloned().partition(runs);
+        let mut parting = self.parting(&answering, &going).await?;
         self.with_nobody_left(&mut parting, &stay);
         self.may_go(reach, &parting).await?;
         let notes = silent
@@ -85,7 +86,7 @@ impl Session {
         before.retain(|node, _| there.contains(node));
         if gone.iter().any(|node| !before.contains_key(node)) {
             // Another laptop: what a node of that name carries in the architecture that has one.
-            for (node, roles) in self.parting(gone).await?.roles {
+            for (node, roles) in self.parting(gone, gone).await?.roles {
                 before.entry(node).or_insert_with(|| roles.into_iter().collect());
             }
         }
@@ -120,19 +121,35 @@ impl Session {
         for tasks in parting.tasks.values_mut() {
             tasks.retain(|task| {
                 let leave = self.catalog.roles.get(&task.role).and_then(|role| role.leave.as_ref());
-                task.moment != Moment::Part || stays(&task.role) || !leave.is_some_and(|leave| leave.keeps_data)
+                match task.moment {
+                    Moment::Part => stays(&task.role) || !leave.is_some_and(|leave| leave.keeps_data),
+                    Moment::Drainable | Moment::Drain => stays(&task.role),
+                    // Where it is drained first, it is not as it will be yet.
+                    Moment::Possible => !stays(&task.role) || leave.is_some_and(|leave| leave.drain.is_none()),
+                    _ => true,
+                }
             });
         }
     }
 
     /// The nodes that a plan makes take their leave.
     pub(super) async fn parting_of(&self, plan: &Plan) -> Result<Parting, Error> {
-        let parts = plan.steps.iter().filter(|step| matches!(step.action, Action::Task { moment: Moment::Part, .. }));
-        self.parting(&parts.filter_map(|step| step.node.clone()).collect()).await
+        let mut parts = BTreeSet::new();
+        let mut going = BTreeSet::new();
+        for step in &plan.steps {
+            match &step.action {
+                Action::Task { moment: Moment::Part | Moment::Drain, .. } => parts.extend(step.node.clone()),
+                Action::Infrastructure(Change::Delete { .. } | Change::Replace { .. }) => {
+                    going.extend(step.node.clone());
+                }
+                _ => {}
+            }
+        }
+        self.parting(&parts, &going).await
     }
 
-    /// What nodes do last, as the environment was while it had them.
-    async fn parting(&self, nodes: &BTreeSet<String>) -> Result<Parting, Error> {
+    /// What nodes do last, as the environment was while it had them. Besides them, all of `going` go.
+    async fn parting(&self, nodes: &BTreeSet<String>, going: &BTreeSet<String>) -> Result<Parting, Error> {
         let mut parting = Parting::default();
         let mut before: Option<Self> = None;
         let gone: Vec<(&String, (String, u32))> = nodes
@@ -166,8 +183,24 @@ impl Session {
                 continue;
             };
             session.part(node, &mut parting).await?;
+            for task in parting.tasks.get_mut(node).into_iter().flatten() {
+                self.told_who_drains(node, task, going);
+            }
         }
         Ok(parting)
+    }
+
+    /// A node is drained from one that stays, which is told what goes.
+    fn told_who_drains(&self, node: &str, task: &mut Task, going: &BTreeSet<String>) {
+        if !matches!(task.moment, Moment::Drainable | Moment::Drain) {
+            return;
+        }
+        let leave = self.catalog.roles.get(&task.role).and_then(|role| role.leave.as_ref());
+        let Some(drain) = leave.and_then(|leave| leave.drain.as_ref()) else { return };
+        let stays = self.topology.with_role(&drain.on).find(|other| !going.contains(&other.name));
+        task.on = stays.map(|other| other.name.clone());
+        let others: Vec<&str> = going.iter().map(String::as_str).filter(|other| *other != node).collect();
+        task.run = format!("REFARCH_NODE={}\nREFARCH_GOING={}\n{}", quote(node), quote(&others.join(" ")), task.run);
     }
 
     async fn part(&self, node: &str, parting: &mut Parting) -> Result<(), Error> {
@@ -199,19 +232,25 @@ impl Session {
     /// Asks every node that goes whether it may.
     async fn may_go(&self, reach: &Reach, parting: &Parting) -> Result<(), Error> {
         let questions = parting.tasks.iter().flat_map(|(node, tasks)| {
-            let asked = tasks.iter().filter(|task| task.moment == Moment::Possible);
-            asked.filter_map(move |task| Some((parting.hosts.get(node)?, task)))
+            let asked = tasks.iter().filter(|task| matches!(task.moment, Moment::Possible | Moment::Drainable));
+            asked.filter_map(move |task| {
+                let host = match &task.on {
+                    Some(other) => reach.hosts.get(other)?,
+                    None => parting.hosts.get(node)?,
+                };
+                Some((node, host, task))
+            })
         });
-        let answers = questions.map(|(host, task)| async move {
-            drill::run(&reach.remote, host, "asking", task.run.clone()).await.map_err(|trouble| (host, task, trouble))
+        let answers = questions.map(|(node, host, task)| async move {
+            drill::run(&reach.remote, host, "asking", task.run.clone()).await.map_err(|trouble| (node, task, trouble))
         });
         let refusals: Vec<String> = join_all(answers)
             .await
             .into_iter()
             .filter_map(Result::err)
-            .map(|(host, task, trouble)| match trouble {
-                drill::Trouble::Failed { said, .. } => format!("{} cannot leave {}: {said}", host.node, task.role),
-                other => format!("{} cannot be asked whether it may leave {}: {other}", host.node, task.role),
+            .map(|(node, task, trouble)| match trouble {
+                drill::Trouble::Failed { said, .. } => format!("{node} cannot leave {}: {said}", task.role),
+                other => format!("{node} cannot leave {}, nobody can be asked whether it may: {other}", task.role),
             })
             .collect();
         if refusals.is_empty() {

@@ -202,12 +202,13 @@ impl Work<'_> {
 
     async fn task(&self, step: &Step, role: &str, moment: Moment, log: &StepLog) -> Result<StepOutcome, StepError> {
         let scene = self.scene();
-        let host = host(&scene, step)?;
+        let node = step.node.as_deref().unwrap_or_default();
         let task = scene
             .tasks
-            .get(&host.node)
+            .get(node)
             .and_then(|tasks| tasks.iter().find(|task| task.role == role && task.moment == moment))
-            .ok_or_else(|| permanent(format!("{} has nothing of {role} to do any more", host.node)))?;
+            .ok_or_else(|| permanent(format!("{node} has nothing of {role} to do any more")))?;
+        let host = named(&scene, task.on.as_deref().unwrap_or(node))?;
         let source = self.sources.get(role).filter(|_| moment == Moment::Prepare).map_or("", String::as_str);
         let program = Program {
             command: "sh -s 2>&1".to_owned(),
@@ -237,7 +238,10 @@ impl Work<'_> {
 }
 
 fn host<'a>(scene: &'a Scene, step: &Step) -> Result<&'a Host, StepError> {
-    let node = step.node.as_deref().unwrap_or_default();
+    named(scene, step.node.as_deref().unwrap_or_default())
+}
+
+fn named<'a>(scene: &'a Scene, node: &str) -> Result<&'a Host, StepError> {
     scene.hosts.get(node).ok_or_else(|| permanent(format!("nobody knows the address of `{node}`")))
 }
 
@@ -248,6 +252,10 @@ fn hint(moment: Moment) -> &'static str {
             "the nodes after this one keep the old version and go on serving"
         }
         Moment::Possible | Moment::Part | Moment::Forget => "the same command again goes on where this one stopped",
+        Moment::Drainable | Moment::Drain => {
+            "everything serves as before, from where it is now; the same command again goes on. To keep the node, set its \
+             group's count back and apply"
+        }
         Moment::Backup | Moment::List => {
             "older backups are as they were; the object storage and its keys are the first to look at"
         }

@@ -89,7 +89,8 @@ impl Provider for Late {
 struct Waits(Mutex<Vec<String>>);
 
 impl Remote for Waits {
-    fn run<'a>(&'a self, _: &'a Host, _: Program, _: LineSink<'a>) -> BoxFuture<'a, Result<Output, RemoteError>> {
+    fn run<'a>(&'a self, host: &'a Host, _: Program, _: LineSink<'a>) -> BoxFuture<'a, Result<Output, RemoteError>> {
+        self.0.lock().unwrap().push(format!("run on {}", host.node));
         Box::pin(async { Ok(Output { code: Some(0), stdout: Vec::new(), stderr: Vec::new() }) })
     }
     fn await_ready<'a>(&'a self, host: &'a Host, _: Duration) -> BoxFuture<'a, Result<(), RemoteError>> {
@@ -187,6 +188,33 @@ async fn nodes_are_waited_for_at_the_addresses_that_they_got() {
     assert_eq!(report.done, 5, "{report:?}");
     assert_eq!(*waits.0.lock().unwrap(), ["demo-a-1 at 10.20.0.10", "demo-a-2 at 10.20.0.11"]);
     assert_eq!(*looks.lock().unwrap(), 1, "one look for all");
+}
+
+#[tokio::test]
+async fn a_node_is_drained_from_another_one() {
+    let (late, waits) = (Late::default(), Waits::default());
+    let look = || -> BoxFuture<'_, Result<Scene, StepError>> { Box::pin(async { Ok(Scene::default()) }) };
+    let work = work(&late, &waits, &look);
+    let (goes, stays) = ("demo-store-3", "demo-worker-1");
+    late.made.lock().unwrap().extend([goes.to_owned(), stays.to_owned()]);
+    let hosts = [goes, stays].map(|node| (node.to_owned(), late.host(node).unwrap()));
+    let task = |moment, on: Option<&str>| Task {
+        role: "store".to_owned(),
+        moment,
+        run: "true".to_owned(),
+        deadline: 60,
+        on: on.map(str::to_owned),
+    };
+    let tasks = vec![task(Moment::Drain, Some(stays)), task(Moment::Part, None)];
+    let scene = Scene { hosts: hosts.into(), tasks: BTreeMap::from([(goes.to_owned(), tasks)]), ..Scene::default() };
+    *work.scene.write().unwrap() = Arc::new(scene);
+    let (events, _receiver) = Events::channel();
+    for moment in [Moment::Drain, Moment::Part] {
+        let step = step(moment.name(), Some(goes), &[], Action::Task { role: "store".to_owned(), moment });
+        work.run(&step, &StepLog::new(events.clone(), moment.name(), Some(goes.to_owned()))).await.unwrap();
+    }
+    // Each is followed by a line in the record of the node where it was done.
+    assert_eq!(*waits.0.lock().unwrap(), [stays, stays, goes, goes].map(|node| format!("run on {node}")));
 }
 
 #[tokio::test]

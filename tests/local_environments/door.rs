@@ -29,6 +29,68 @@ systemd-run -q --unit=writer --collect sh /tmp/writer.sh
 until [ -s /tmp/writer.log ]; do sleep 0.1; done
 "#;
 
+/// Makes projects until enough are on one storage, each with a commit; then pushes to every one and clones it, in turn, all
+/// the while. After each round a new project is made. Lines: `pushed NAME COMMIT`, `refused NAME WHY`, `cloned NAME`,
+/// `made NAME STORAGE`, `lost NAME WHY`.
+const PUSHER: &str = r#"
+rm -rf /tmp/pushed /tmp/pushes.log /tmp/stop-pushing
+mkdir /tmp/pushed
+count=0
+while [ "$count" -lt ENOUGH ]; do
+    name=pushed-$(od -An -N4 -tx1 /dev/urandom | tr -d ' \n')
+    ask -X POST --data "{\"name\": \"$name\"}" https://DOMAIN/api/projects | grep -q '"storage": "STORAGE"' || continue
+    count=$((count + 1))
+    git init -q "/tmp/pushed/$name"
+done
+cat >/tmp/pusher.sh <<'END'
+way() { timeout 60 git -c http.sslCAInfo=/etc/refarch/ca.crt -c http.curloptResolve=DOMAIN:443:BALANCER "$@"; }
+ask() {
+    curl -fsm 30 --cacert /etc/refarch/ca.crt --resolve DOMAIN:443:BALANCER -H @/tmp/token -H 'Content-Type: application/json' "$@"
+}
+make() {
+    name=made-$(od -An -N4 -tx1 /dev/urandom | tr -d ' \n')
+    ask -X POST --data "{\"name\": \"$name\"}" -o /dev/null https://DOMAIN/api/projects || { echo "lost $name it was not made"; return; }
+    for _ in $(seq 100); do
+        answer=$(ask "https://DOMAIN/api/projects/$name")
+        case $answer in *'"ready"'*) echo "made $name $answer"; return ;; esac
+        sleep 0.2
+    done
+    echo "lost $name never ready: $answer"
+}
+round() {
+    for name in $(ls /tmp/pushed); do
+        url=https://root:TOKEN@DOMAIN/$name.git
+        git -C "/tmp/pushed/$name" -c user.name=a -c user.email=a@b commit -q --allow-empty -m "$name $(date +%s.%N)"
+        commit=$(git -C "/tmp/pushed/$name" rev-parse HEAD)
+        if why=$(way -C "/tmp/pushed/$name" push -q "$url" HEAD:main 2>&1); then
+            echo "pushed $name $commit"
+            echo "$commit" >"/tmp/pushed/$name/.git/acknowledged"
+        else
+            echo "refused $name" $why
+        fi
+        look "$name"
+    done
+    make
+}
+look() {
+    rm -rf /tmp/cloned
+    if ! why=$(way clone -q "https://root:TOKEN@DOMAIN/$1.git" /tmp/cloned 2>&1); then
+        echo "lost $1" $why
+    elif [ -e "/tmp/pushed/$1/.git/acknowledged" ] &&
+        ! git -C /tmp/cloned merge-base --is-ancestor "$(cat "/tmp/pushed/$1/.git/acknowledged")" HEAD; then
+        echo "lost $1 what was acknowledged is not in it"
+    else
+        echo "cloned $1"
+    fi
+}
+while [ ! -e /tmp/stop-pushing ]; do round; done
+echo last round
+round
+END
+systemd-run -q --unit=pusher --collect sh -c 'exec sh /tmp/pusher.sh >/tmp/pushes.log'
+until [ "$(grep -c ^pushed /tmp/pushes.log)" -ge ENOUGH ]; do sleep 0.1; done
+"#;
+
 pub fn secret(place: &Place, name: &str) -> String {
     place.refarch(&["secrets", "show", name]).expect(0).text().to_owned()
 }
@@ -76,11 +138,40 @@ impl Door {
         place.on(self.client, &script).expect(0);
     }
 
+    /// Begins to push to so many projects of a storage.
+    pub fn pusher<'a>(&self, place: &'a Place, storage: &str, projects: usize) -> Pusher<'a> {
+        let script = PUSHER
+            .replace("BALANCER", &self.address(place))
+            .replace("DOMAIN", self.domain)
+            .replace("TOKEN", &secret(place, "root_token"))
+            .replace("STORAGE", storage)
+            .replace("ENOUGH", &projects.to_string());
+        place.on(self.client, &format!("{}{script}", self.prelude(place))).expect(0);
+        Pusher { place, node: self.client }
+    }
+
     /// Begins to write.
     pub fn writer<'a>(&self, place: &'a Place) -> Writer<'a> {
         let script = WRITER.replace("BALANCER", &self.address(place)).replace("DOMAIN", self.domain);
         place.on(self.client, &format!("{}{script}", self.prelude(place))).expect(0);
         Writer { place, node: self.client }
+    }
+}
+
+/// Users who push and clone.
+pub struct Pusher<'a> {
+    place: &'a Place,
+    node: &'static str,
+}
+
+impl Pusher<'_> {
+    /// Has every project pushed to and cloned once more, and ends. What was told of each push and clone.
+    pub fn stop(self) -> Vec<String> {
+        let ran = self.place.on(
+            self.node,
+            "touch /tmp/stop-pushing; while systemctl is-active -q pusher; do sleep 0.1; done; cat /tmp/pushes.log",
+        );
+        ran.expect(0).stdout.lines().map(|line| line.rsplit(" | ").next().unwrap().to_owned()).collect()
     }
 }
 

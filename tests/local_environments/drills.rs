@@ -8,9 +8,10 @@ use std::{
 use refarch::provider::local::leftovers;
 use serde_json::{Value, json};
 
-use super::place::Place;
+use super::{door::Door, place::Place};
 
 const NAME: &str = "drilled";
+const DOOR: Door = Door { domain: "drilled.test", balancer: "drilled-haproxy-external-1", client: "drilled-app-1" };
 
 fn environment(purpose: &str) -> String {
     format!(
@@ -208,21 +209,77 @@ fn scaled(place: &Place) {
     }
     place.refarch(&["verify"]).expect(0);
 
-    // A server that holds repositories does not go.
-    place.on("drilled-gitaly-3", "mkdir -p /srv/git/aa/bb/cc.git").expect(0);
-    let refused = place.refarch(&["scale", "gitaly=2", "--yes"]).expect(1);
-    assert!(
-        refused.stderr.contains("drilled-gitaly-3 cannot leave gitaly")
-            && refused.stderr.contains("repositories are on it"),
-        "{}",
-        refused.stderr
-    );
-    let file = std::fs::read_to_string(place.path("refarch.yaml")).unwrap();
-    assert!(!file.contains("gitaly"), "nothing was changed: {file}");
-    place.on("drilled-gitaly-3", "rm -r /srv/git/aa/bb/cc.git").expect(0);
+    drained(place);
 
     // One made anew is another machine under the same name, and in step again.
     let before = place.on("drilled-postgres-2", "cat /etc/machine-id").expect(0).stdout;
     place.refarch(&["replace", "postgres-2", "--yes"]).expect(0).says("checks hold");
     assert_ne!(place.on("drilled-postgres-2", "cat /etc/machine-id").expect(0).stdout, before);
+}
+
+/// A repository server goes while users push to what it keeps and clone it, and the controller is killed on the way.
+fn drained(place: &Place) {
+    // What nobody knows is nobody's to move.
+    place.on("drilled-gitaly-3", "mkdir -p /srv/git/aa/bb/cc.git").expect(0);
+    let refused = place.refarch(&["scale", "gitaly=2", "--yes"]).expect(1);
+    assert!(
+        refused.stderr.contains(
+            "drilled-gitaly-3 cannot leave gitaly: 1 repositories are on it that no project has (aa/bb/cc.git)"
+        ),
+        "{}",
+        refused.stderr
+    );
+    let file = std::fs::read_to_string(place.path("refarch.yaml")).unwrap();
+    assert!(!file.contains("gitaly"), "nothing was changed: {file}");
+    place.on("drilled-gitaly-3", "rm -r /srv/git/aa").expect(0);
+
+    let projects = 12;
+    let pusher = DOOR.pusher(place, "drilled-gitaly-3", projects);
+    let told = place.path("drained.log");
+    let log = std::fs::File::create(&told).unwrap();
+    let mut draining = place.start_into(log, &["scale", "gitaly=2", "--yes", "--output", "jsonl"]);
+    let patience = Instant::now() + Duration::from_secs(120);
+    while !std::fs::read_to_string(&told).unwrap().contains(" moved: ") {
+        assert!(Instant::now() < patience && draining.try_wait().unwrap().is_none(), "nothing was moved");
+        thread::sleep(Duration::from_millis(20));
+    }
+    draining.kill().unwrap();
+    draining.wait().unwrap();
+    let log = std::fs::read_to_string(&told).unwrap();
+    assert!(!log.contains("keeps nothing any more"), "it was done before it was killed: {log}");
+
+    let again = place.refarch(&["scale", "gitaly=2", "--yes", "--lock-wait", "60", "--output", "jsonl"]).expect(0);
+    let steps: Vec<String> = again
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|event| event["type"] == "step_finished")
+        .map(|event| text(&event["step"]).to_owned())
+        .collect();
+    let at = |step: &str| steps.iter().position(|one| one == step).unwrap_or_else(|| panic!("no {step} in {steps:?}"));
+    let order = [
+        "drain/drilled-gitaly-3/gitaly",
+        "configure/drilled-app-1/app",
+        "part/drilled-gitaly-3/gitaly",
+        "resource/node/drilled-gitaly-3",
+    ];
+    assert!(order.is_sorted_by_key(|step| at(step)), "{steps:?}");
+    assert!(again.stdout.contains(" moved: "), "something was left to move\n{}", again.stdout);
+
+    let told = pusher.stop();
+    let last = told.iter().position(|line| line == "last round").unwrap();
+    let count = |lines: &[String], what: &str| lines.iter().filter(|line| line.starts_with(what)).count();
+    eprintln!("{} pushes and {} clones while a storage was drained", count(&told, "pushed"), count(&told, "cloned"));
+    assert_eq!(count(&told, "lost"), 0, "{told:#?}");
+    // A push that was under way when its repository was frozen is told so, and nothing of it is kept.
+    let refused = told.iter().filter(|line| line.starts_with("refused"));
+    let odd: Vec<&String> = refused.clone().filter(|line| !line.contains("push again")).collect();
+    assert!(odd.is_empty() && refused.count() <= 3, "{told:#?}");
+    assert_eq!((count(&told[last..], "pushed"), count(&told[last..], "cloned")), (projects, projects), "{told:#?}");
+    assert!(count(&told[last..], "made") == 1 && !told[last..].iter().any(|line| line.contains("drilled-gitaly-3")));
+    assert_ne!(place.on("drilled-gitaly-3", "true").code, 0, "it is still there");
+    assert_eq!(
+        place.refarch(&["apply"]).expect(0).text(),
+        "drilled: nothing to do, everything is as the environment file says"
+    );
 }

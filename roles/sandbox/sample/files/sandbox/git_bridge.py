@@ -16,6 +16,10 @@ SERVICES = ("git-upload-pack", "git-receive-pack")
 SILENCE = 300
 
 
+class Refused(Fault):
+    """The storage does not serve the repository."""
+
+
 def packet(text):
     """A pkt-line."""
     data = text.encode()
@@ -48,7 +52,7 @@ class Conversation:
             length = int(size, 16)
             line = self._exactly(length - 4) if length > 4 else b""
             if line.startswith(b"ERR "):
-                raise Fault(502, f"storage: {line[4:].decode(errors='replace').strip()}")
+                raise Refused(502, f"storage: {line[4:].decode(errors='replace').strip()}")
             whole += size + line
             if size == FLUSH:
                 return whole

@@ -184,12 +184,12 @@ class Handler(BaseHTTPRequestHandler):
             for _ in self._pieces():
                 pass
 
-    def read_json(self):
+    def read_json(self, limit=BODY_LIMIT):
         """The request's body as a JSON object."""
-        data = b""
+        data = bytearray()
         for piece in self.body():
             data += piece
-            if len(data) > BODY_LIMIT:
+            if len(data) > limit:
                 raise Fault(413, "the body is too large")
         try:
             value = json.loads(data or b"{}")

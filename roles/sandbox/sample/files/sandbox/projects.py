@@ -13,7 +13,9 @@ QUEUE = "sandbox:jobs"
 CACHE_SECONDS = 30
 # How long a job is kept here for a Redis that is away; after that the workers' own search has found it long since.
 LATE_SECONDS = 60
-FIELDS = "id::text, name, storage, state, node, created_at::text, ready_at::text"
+FIELDS = (
+    "id::text, name, storage, state, node, created_at::text, ready_at::text, coalesce(frozen_until > now(), false) as moving"
+)
 
 
 class Taken(Exception):
@@ -39,8 +41,7 @@ class Projects:
     def create(self, name, usable):
         """Records a project and asks a worker to make its repository. Returns after the commit."""
         identity = str(uuid.uuid4())
-        order = self.storages.order(name)
-        storage = next((each for each in order if usable(each)), order[0])
+        storage = self.choose(name, usable)
 
         def insert(cursor):
             cursor.execute(
@@ -58,6 +59,12 @@ class Projects:
         self.enqueue("create", identity)
         return project
 
+    def choose(self, name, usable):
+        """The storage for a new project: one that goes for good only where there is no other."""
+        order = self.storages.order(name)
+        order.sort(key=lambda each: each in self.storages.leaving)
+        return next((each for each in order if each not in self.storages.leaving and usable(each)), order[0])
+
     def remove(self, name):
         """Marks a project for removal; a worker does it. None where there is no such project."""
 
@@ -73,9 +80,9 @@ class Projects:
             self.enqueue("remove", project["id"])
         return project
 
-    def find(self, name):
+    def find(self, name, cached=True):
         """A project by name, from the cache where it is there; None where there is none."""
-        cached = self._cached(lambda client: client.get(f"project:{name}"))
+        cached = cached and self._cached(lambda client: client.get(f"project:{name}"))
         if cached:
             return json.loads(cached)
 
@@ -85,7 +92,7 @@ class Projects:
 
         project = self.database.run(select)
         # Only what will not change by itself is kept.
-        if project and project["state"] == "ready":
+        if project and project["state"] == "ready" and not project["moving"]:
             self._cached(lambda client: client.set(f"project:{name}", json.dumps(project), ex=CACHE_SECONDS))
         return project
 
@@ -135,4 +142,4 @@ class Projects:
     def _row(row):
         if row is None:
             return None
-        return dict(zip(("id", "name", "storage", "state", "node", "created_at", "ready_at"), row))
+        return dict(zip(("id", "name", "storage", "state", "node", "created_at", "ready_at", "moving"), row))

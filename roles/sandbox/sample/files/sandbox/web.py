@@ -1,11 +1,14 @@
 """The web application."""
 
 import base64
+import os
 import re
+import time
 import urllib.parse
 import uuid
 
 from . import database, git_bridge, page, redis_store, storages
+from .askers import Askers
 from .config import load
 from .health import Dependency, Health
 from .http_service import Fault, Handler, among, serve, until_stopped
@@ -16,6 +19,8 @@ GIT = re.compile(r"/([a-z0-9-]+)\.git/(info/refs|git-upload-pack|git-receive-pac
 DRAIN_SECONDS = 2.5
 # Less than the service manager waits (refarch-app.service).
 FINISH_SECONDS = 10
+# A push waits so long for a repository that is moved to another storage. git gives up on a silent server later.
+MOVE_SECONDS = 20
 
 
 class App:
@@ -29,6 +34,7 @@ class App:
         self.jobs = redis_store.Store(config["redis_queue"])
         self.storages = storages.Storages(config["gitaly"])
         self.projects = Projects(self.node, self.database, self.cache, self.jobs, self.storages)
+        self.askers = Askers(os.path.join(os.environ["RUNTIME_DIRECTORY"], "askers.json"))
         self.health = Health(
             [
                 Dependency("database", self.database.leader, required=True),
@@ -84,8 +90,10 @@ class Requests(Handler):
             case ["-", "readiness"], "GET":
                 ready, report = self.app.health.report(self.app.node)
                 self.json(report, 200 if ready else 503)
+                self.app.askers.asked(self.client_address[0], ready)
             case ["-", "metrics"], "GET":
                 lines = [*self.app.health.metrics(), *self.counters.lines()]
+                lines += ["# TYPE sandbox_askers_awaited gauge", f"sandbox_askers_awaited {self.app.askers.awaited()}"]
                 self.text("\n".join(lines) + "\n", kind="text/plain; version=0.0.4")
             case ["api", "projects"], "GET":
                 projects, total = self.app.projects.latest(100)
@@ -177,8 +185,28 @@ class Requests(Handler):
         project = self.project(name)
         if project["state"] != "ready":
             raise Fault(409, f"project {name} is {project['state']}")
+        if service == "git-receive-pack":
+            project = self.at_rest(project)
         act = git_bridge.advertise if action == "info/refs" else git_bridge.exchange
-        act(self, self.app.storages, project, service)
+        try:
+            act(self, self.app.storages, project, service)
+        except (git_bridge.Refused, storages.Unavailable):
+            # It may have moved since the cache was told.
+            fresh = None if self.body_begun else self.app.projects.find(name, cached=False)
+            if fresh is None or fresh["storage"] == project["storage"]:
+                raise
+            self.app.projects.forget(name)
+            act(self, self.app.storages, fresh, service)
+
+    def at_rest(self, project):
+        """The project, once its repository takes pushes. The storage itself refuses those that come in between."""
+        end = time.monotonic() + MOVE_SECONDS
+        while project.get("moving"):
+            if time.monotonic() > end:
+                raise Fault(503, f"the repository of {project['name']} is moved: push again", [("Retry-After", "5")])
+            time.sleep(0.2)
+            project = self.project(project["name"])
+        return project
 
     def may_push(self):
         kind, _, given = self.headers.get("Authorization", "").partition(" ")
@@ -198,6 +226,7 @@ def main():
     Requests.app = app
     server = serve(app.config["listen"], Requests)
     until_stopped()
+    app.askers.keep()
     app.health.stopping = True
     server.finish(DRAIN_SECONDS, FINISH_SECONDS)
 

@@ -80,28 +80,54 @@ class Worker:
         identity = job["project"]
 
         def select(cursor):
-            cursor.execute("select name, storage, state from projects where id = %s", (identity,))
+            cursor.execute("select name, storage, state, ready_at from projects where id = %s", (identity,))
             return cursor.fetchone()
 
         found = self.database.run(select)
         if found is None:
             return
-        name, storage, state = found
+        name, storage, state, ready_at = found
         if state == "pending":
-            self.storages.create(storage, identity)
-            done = "update projects set state = 'ready', ready_at = now() where id = %s and state = 'pending'"
+            storage = self.create(identity, name, storage)
+            done = "update projects set state = 'ready', ready_at = now() where id = %s and state = 'pending' and storage = %s"
         elif state == "deleting":
-            self.storages.remove(storage, identity)
-            done = "delete from projects where id = %s and state = 'deleting'"
+            try:
+                self.storages.remove(storage, identity)
+            except storages.Unknown:
+                # Gone for good; what was never ready was never on it.
+                if ready_at is not None:
+                    raise
+            done = "delete from projects where id = %s and state = 'deleting' and storage = %s"
         else:
             return
-        self.database.run(lambda cursor: cursor.execute(done, (identity,)))
+        self.database.run(lambda cursor: cursor.execute(done, (identity, storage)))
         self.projects.forget(name)
+
+    def create(self, identity, name, storage):
+        """Makes a project's repository, on another storage where that of its row goes or went for good. Returns the one."""
+        try:
+            self.storages.create(storage, identity)
+            return storage
+        except (storages.Unknown, storages.Refused) as error:
+            other = self.projects.choose(name, self.health.good)
+            if other == storage or isinstance(error, storages.Refused) and error.status != 409:
+                raise
+
+        def put(cursor):
+            cursor.execute(
+                "update projects set storage = %s where id = %s and state = 'pending' and storage = %s",
+                (other, identity, storage),
+            )
+
+        self.database.run(put)
+        self.storages.create(other, identity)
+        return other
 
     def look_after(self):
         self.beat()
         self.recover()
         self.search()
+        self.thaw()
         self.stopping.wait(SEARCH_SECONDS)
 
     def beat(self):
@@ -138,6 +164,27 @@ class Worker:
 
         for identity, state in self.database.run(overdue):
             self.projects.enqueue("create" if state == "pending" else "remove", identity)
+
+    def thaw(self):
+        """Lets repositories take pushes again whose mover died. It is too late for that mover then: the row is another's."""
+
+        def overdue(cursor):
+            cursor.execute(
+                "update projects set move = nextval('moves') where id in (select id from projects where frozen_until < now() "
+                "limit 100 for update skip locked) returning id::text, name, storage, move"
+            )
+            return cursor.fetchall()
+
+        for identity, name, storage, move in self.database.run(overdue):
+            try:
+                self.storages.thaw(storage, move, identity)
+            except storages.Unavailable as error:
+                print(f"{name} takes no pushes yet: {error}", file=sys.stderr, flush=True)
+                continue
+            done = "update projects set frozen_until = null, move = null where id = %s and move = %s"
+            self.database.run(lambda cursor: cursor.execute(done, (identity, move)))
+            self.projects.forget(name)
+            self.counters.add("sandbox_repositories_thawed_total")
 
     def waiting(self):
         return self.jobs.run(lambda client: client.llen(QUEUE), patience=0)
