@@ -36,7 +36,9 @@ async fn another_laptop_finishes_uses_and_destroys_what_the_first_one_began() {
     drop(one);
 
     two.refarch(&["runs"]).expect(0).says("interrupted");
-    two.refarch(&["resume"]).expect(0);
+    // What the killed controller left at work on the node may still be in the way (docs/status.md).
+    let resumed = (0..5).any(|_| two.refarch(&["resume"]).code == 0);
+    assert!(resumed, "{}", two.refarch(&["resume"]).stderr);
     two.refarch(&["plan", "--detailed-exitcode"]).expect(0);
     two.refarch(&["status"]).expect(0);
     // A third one reaches the node with the key that the first one made.
