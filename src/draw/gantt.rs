@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    markup::escape,
+    markup::{escape, shortened},
     timeline::{Bar, Kind, Outcome, Timeline},
 };
 
@@ -116,7 +116,7 @@ fn rows(timeline: &Timeline) -> Vec<Row> {
                 Some(row) => row.bars.push(bar),
                 None => {
                     let name = if rows.len() == first { node.unwrap_or("environment") } else { "" };
-                    rows.push(Row { name: shortened(name), bars: vec![bar] });
+                    rows.push(Row { name: shortened(name, NAME), bars: vec![bar] });
                 }
             }
         }
@@ -237,7 +237,7 @@ fn path_table(out: &mut String, timeline: &Timeline, top: f64) {
             seconds(bar.begin_ms),
             seconds(bar.took_ms()),
             super::gantt_text::waiting(link.waited_ms),
-            shortened(bar.node.as_deref().unwrap_or("environment")),
+            shortened(bar.node.as_deref().unwrap_or("environment"), NAME),
             bar.title.clone(),
             super::gantt_text::because(link.because).to_owned(),
         ];
@@ -250,13 +250,6 @@ pub(super) fn seconds(ms: u64) -> String {
         0..600_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
         _ => format!("{} min", ms / 60_000),
     }
-}
-
-fn shortened(name: &str) -> String {
-    if name.chars().count() <= NAME {
-        return name.to_owned();
-    }
-    name.chars().take(NAME - 1).chain(['…']).collect()
 }
 
 fn float(number: usize) -> f64 {

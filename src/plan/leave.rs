@@ -121,16 +121,8 @@ pub(super) fn drains(steps: &mut Vec<Step>, input: &Input<'_>) {
             let drain = input.roles.get(&task.role).and_then(|role| role.leave.as_ref()?.drain.as_ref());
             let does = drain.map(|drain| format!(": {}", drain.does)).unwrap_or_default();
             let why = if input.topology.node(node).is_some() { "it is made anew" } else { "it goes for good" };
-            drains.push(Step {
-                id: StepId::from(format!("drain/{node}/{}", task.role)),
-                node: Some(node.clone()),
-                title: format!("{}: drain", task.role),
-                reason: format!("{why}{does}"),
-                needs: drains.last().map(|drain| drain.id.clone()).into_iter().collect(),
-                risk: Risk::Restart,
-                action: Action::Task { role: task.role.clone(), moment: Moment::Drain },
-                changes: Vec::new(),
-            });
+            let needs = drains.last().map(|drain| drain.id.clone()).into_iter().collect();
+            drains.push(farewell(node, task, "drain", format!("{why}{does}"), needs));
         }
     }
     let made = |step: &Step| match &step.action {
@@ -145,14 +137,19 @@ pub(super) fn drains(steps: &mut Vec<Step>, input: &Input<'_>) {
 }
 
 fn part(node: &str, task: &Task, why: &str, needs: Vec<StepId>) -> Step {
+    farewell(node, task, "take leave", why.to_owned(), needs)
+}
+
+/// What a node's role does before the node goes.
+fn farewell(node: &str, task: &Task, does: &str, reason: String, needs: Vec<StepId>) -> Step {
     Step {
-        id: StepId::from(format!("part/{node}/{}", task.role)),
+        id: StepId::from(format!("{}/{node}/{}", task.moment.name(), task.role)),
         node: Some(node.to_owned()),
-        title: format!("{}: take leave", task.role),
-        reason: why.to_owned(),
+        title: format!("{}: {does}", task.role),
+        reason,
         needs,
         risk: Risk::Restart,
-        action: Action::Task { role: task.role.clone(), moment: Moment::Part },
+        action: Action::Task { role: task.role.clone(), moment: task.moment },
         changes: Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::StepBar;
-use crate::markup::escape;
+use crate::markup::{escape, shortened};
 
 const WIDTH: f64 = 1040.0;
 const RIGHT: f64 = 26.0;
@@ -49,7 +49,7 @@ pub(super) fn timeline(steps: &[StepBar]) -> String {
             "<text class=\"name\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             left - 8.0,
             y + 11.0,
-            escape(&shortened(name))
+            escape(&shortened(name, LETTERS))
         );
         for bar in bars {
             let class = if bar.ok { "ok" } else { "notok" };
@@ -67,11 +67,4 @@ pub(super) fn timeline(steps: &[StepBar]) -> String {
     }
     out.push_str("</svg>");
     out
-}
-
-fn shortened(name: &str) -> String {
-    if name.chars().count() <= LETTERS {
-        return name.to_owned();
-    }
-    name.chars().take(LETTERS - 1).chain(['…']).collect()
 }

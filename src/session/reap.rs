@@ -70,14 +70,13 @@ impl Place {
         let workspace = self.workspace(environment);
         workspace.create()?;
         let command = format!("reap {environment}");
-        let runs = Runs::of(&workspace);
-        let id = runs.new_id();
+        let id = Runs::of(&workspace).new_id();
         let operator = Operator::current();
         let request =
             LockRequest { operator: operator.clone(), command: command.clone(), run: Some(id.to_string()), wait: None };
         let lock = Lock::acquire(&workspace.lock(), request, Arc::new(SystemClock), |_| ()).await?;
-        let run = (&runs, id, Header { command, operator });
-        let outcome = self.destroy_locked(environment, &workspace, run, events, stop).await;
+        let header = Header { command, operator };
+        let outcome = self.destroy_locked(environment, &workspace, id, &header, events, stop).await;
         lock.release()?;
         outcome
     }
@@ -86,7 +85,8 @@ impl Place {
         &self,
         environment: &str,
         workspace: &Workspace,
-        (runs, id, header): (&Runs, RunId, Header),
+        id: RunId,
+        header: &Header,
         events: &Events,
         stop: StopSignal,
     ) -> Result<Option<Report>, Error> {
@@ -99,7 +99,7 @@ impl Place {
         }
         let provider = self.provider(environment, workspace)?;
         let plan = self.plan(environment).await?;
-        let mut run = runs.begin(id, &plan, &header)?;
+        let mut run = Runs::of(workspace).begin(id, &plan, header)?;
         let remote = SshRemote::new(SshOptions::new(workspace.root()))
             .map_err(|error| Error::refused(exit::FAILED, format!("ssh cannot be set up: {error}"), None))?;
         let look = || -> BoxFuture<'_, Result<Scene, StepError>> { Box::pin(async { Ok(Scene::default()) }) };

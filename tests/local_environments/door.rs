@@ -167,12 +167,15 @@ pub struct Pusher<'a> {
 impl Pusher<'_> {
     /// Has every project pushed to and cloned once more, and ends. What was told of each push and clone.
     pub fn stop(self) -> Vec<String> {
-        let ran = self.place.on(
-            self.node,
-            "touch /tmp/stop-pushing; while systemctl is-active -q pusher; do sleep 0.1; done; cat /tmp/pushes.log",
-        );
-        ran.expect(0).stdout.lines().map(|line| line.rsplit(" | ").next().unwrap().to_owned()).collect()
+        ended(self.place, self.node, "pusher", "/tmp/stop-pushing", "/tmp/pushes.log")
     }
+}
+
+/// Tells a unit to stop, waits until it has, and returns what it wrote down.
+fn ended(place: &Place, node: &str, unit: &str, stop: &str, log: &str) -> Vec<String> {
+    let line = format!("touch {stop}; while systemctl is-active -q {unit}; do sleep 0.1; done; cat {log}");
+    let ran = place.on(node, &line).expect(0);
+    ran.stdout.lines().map(|line| line.rsplit(" | ").next().unwrap().to_owned()).collect()
 }
 
 pub struct Writer<'a> {
@@ -196,17 +199,12 @@ impl Writer<'_> {
     }
 
     pub fn stop(self) -> Written {
-        let ran = self.place.on(
-            self.node,
-            "touch /tmp/stop; while systemctl is-active -q writer; do sleep 0.1; done; cat /tmp/writer.log",
-        );
         let mut written = Written { good: Vec::new(), bad: Vec::new() };
-        for line in ran.expect(0).stdout.lines() {
-            let line = line.rsplit(" | ").next().unwrap();
+        for line in ended(self.place, self.node, "writer", "/tmp/stop", "/tmp/writer.log") {
             let words: Vec<&str> = line.split(' ').collect();
             match words.as_slice() {
                 ["201", id, at] => written.good.push(((*id).to_owned(), at.parse().unwrap())),
-                _ => written.bad.push(line.to_owned()),
+                _ => written.bad.push(line),
             }
         }
         written

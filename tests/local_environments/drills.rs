@@ -169,6 +169,11 @@ fn netem() -> bool {
     std::process::Command::new("modprobe").args(["-n", "sch_netem"]).output().is_ok_and(|done| done.status.success())
 }
 
+/// Where each step stands.
+fn places(steps: &[String]) -> impl Fn(&str) -> usize {
+    move |step| steps.iter().position(|one| one == step).unwrap_or_else(|| panic!("no {step} in {steps:?}"))
+}
+
 /// Out and in, with leave taken; and one made anew.
 fn scaled(place: &Place) {
     let refused = place.refarch(&["scale", "consul=1", "redis=2", "--yes"]).expect(65);
@@ -195,14 +200,8 @@ fn scaled(place: &Place) {
     let go = ["app-3", "postgres-4"];
     place.on("drilled-postgres-1", "curl -fs -X POST --netrc-file /etc/refarch/postgres/patroni-rest.netrc -H 'Content-Type: application/json' -d \"{\\\"leader\\\": \\\"$(curl -s http://$(getent hosts $(hostname) | cut -d ' ' -f 1):8008/cluster | jq -r '.members[] | select(.role == \"leader\").name')\\\", \\\"candidate\\\": \\\"drilled-postgres-4\\\"}\" http://$(getent hosts $(hostname) | cut -d ' ' -f 1):8008/switchover || true");
     let shrunk = place.refarch(&["scale", "app=2", "postgres=3", "--yes", "--output", "jsonl"]).expect(0);
-    let steps: Vec<String> = shrunk
-        .stdout
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|event| event["type"] == "step_finished")
-        .map(|event| text(&event["step"]).to_owned())
-        .collect();
-    let at = |step: &str| steps.iter().position(|one| one == step).unwrap_or_else(|| panic!("no {step} in {steps:?}"));
+    let steps = shrunk.finished();
+    let at = places(&steps);
     for node in go {
         let role = node.split('-').next().unwrap();
         assert!(at(&format!("part/drilled-{node}/{role}")) < at(&format!("resource/node/drilled-{node}")));
@@ -249,14 +248,8 @@ fn drained(place: &Place) {
     assert!(!log.contains("keeps nothing any more"), "it was done before it was killed: {log}");
 
     let again = place.refarch(&["scale", "gitaly=2", "--yes", "--lock-wait", "60", "--output", "jsonl"]).expect(0);
-    let steps: Vec<String> = again
-        .stdout
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|event| event["type"] == "step_finished")
-        .map(|event| text(&event["step"]).to_owned())
-        .collect();
-    let at = |step: &str| steps.iter().position(|one| one == step).unwrap_or_else(|| panic!("no {step} in {steps:?}"));
+    let steps = again.finished();
+    let at = places(&steps);
     let order = [
         "drain/drilled-gitaly-3/gitaly",
         "configure/drilled-app-1/app",

@@ -121,6 +121,13 @@ impl Ran {
         serde_json::from_str(self.stdout.lines().last().unwrap()).unwrap()
     }
 
+    /// The ids of the steps that a run with `--output jsonl` finished, in their order.
+    pub fn finished(&self) -> Vec<String> {
+        let events = self.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let finished = events.filter(|event| event["type"] == "step_finished");
+        finished.map(|event| event["step"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
     /// The ids of a plan's steps.
     pub fn steps(&self) -> Vec<String> {
         let plan: Value = serde_json::from_str(&self.stdout).unwrap();

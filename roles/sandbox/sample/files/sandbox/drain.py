@@ -291,7 +291,7 @@ class Drain:
                 self.ask(target, "DELETE", f"/moves/{self.number}/{path}/source")
                 return self.gone(identity)
         except BaseException:
-            self.thaw(identity, name, path)
+            self.thaw(identity, name)
             raise
         self.forget(name)
         try:
@@ -334,13 +334,13 @@ class Drain:
         if self.there(identity):
             raise Taken
 
-    def thaw(self, identity, name, path):
+    def thaw(self, identity, name):
         """Only where the row is still ours: a switch whose answer was lost may have been made, or be made yet."""
         try:
             number = self.rows.release(identity, self.storage, self.number)
             if number is None:
                 return
-            self.ask(self.storage, "DELETE", f"/moves/{number}/{path}/frozen")
+            self.storages.thaw(self.storage, number, identity)
             self.rows.thawed(identity, number)
             self.forget(name)
         except Exception as error:  # noqa: BLE001 - the workers find it
